@@ -1,4 +1,4 @@
-"""`laocert audit`: read the record, take heads of it, and check that nothing in it was changed."""
+"""`laocert audit`: list events, take heads, and verify that nothing was changed."""
 
 import json
 from dataclasses import asdict
@@ -26,16 +26,16 @@ from models.succession.word_keeping import keep_words as keep
 from models.verification.findings import Findings, meaning_of
 from models.verification.verify import verify as verify_record
 
-# So many lines fit no screen, and are read in a moment.
+# The largest `--limit`: more than anybody reads, and still fast.
 MOST_EVENTS = 10_000
 
 
 class RecordBroken(DomainError):
-    """`audit verify` has found breaks in the record; the message says how many and what to do."""
+    """`audit verify` found breaks; the message says how many and what to do."""
 
 
 class RecordUnchecked(DomainError):
-    """`audit verify` lacks a key, so that a part of the record could not be checked."""
+    """`audit verify` lacks a key, so that some events could not be checked."""
 
 
 @click.group(epilog="Example: laocert audit verify --head 1234-0f1e2d…")
@@ -56,7 +56,7 @@ def head(as_json: bool) -> None:
 
 
 def without_words(certificates: int) -> str:
-    """The line for the operator that so many older certificates lack their organizations' names."""
+    """Return the line that tells the operator how many older certificates lack their organizations' names."""
     return (
         f"{certificates:,} certificates from before schema 0012 do not contain their organizations' names;"
         " run: laocert audit keep-words"
@@ -107,7 +107,7 @@ def verify(filed_head: str | None, lists_all: bool, as_json: bool) -> None:
 
 
 def _first(findings: Findings) -> dict[str, str] | None:
-    """The first break with what it means and what to do."""
+    """Return the first break with its meaning and what to do, as JSON values; None without breaks."""
     if findings.first is None:
         return None
     meaning = meaning_of(findings.first)

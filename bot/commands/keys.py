@@ -1,4 +1,4 @@
-"""`laocert keys`: the rows that decide, sealed under the secret key, and under a new one."""
+"""`laocert keys`: seal all rows under the secret key, and reseal them under a new one."""
 
 from dataclasses import asdict
 from datetime import date
@@ -18,7 +18,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only count what w
 
 
 class DayRefused(DomainError):
-    """--pin-until is no day, or one that has passed."""
+    """The value of --pin-until is not a date, or is in the past."""
 
 
 @click.group(epilog="Example: laocert keys seal")
@@ -109,10 +109,14 @@ def _day(typed: str) -> date:
 
 
 def _counted(sealed: Sealing) -> str:
-    """`12 rows (5 organization, 7 account)`."""
+    """Return the counts in words, such as `12 rows (5 organization, 7 account)`."""
     by_table = ", ".join(f"{count:,} {table}" for table, count in sealed.rows.items())
-    lost = f"; {sealed.unchecked:,} rows had a seal under the lost key and were not checked"
-    return f"{sealed.total:,} rows" + (f" ({by_table})" if by_table else "") + (lost if sealed.unchecked else "")
+    unchecked_rows = f"; {sealed.unchecked:,} rows had a seal under the lost key and were not checked"
+    return (
+        f"{sealed.total:,} rows"
+        + (f" ({by_table})" if by_table else "")
+        + (unchecked_rows if sealed.unchecked else "")
+    )
 
 
 def _echo_facts(sealed: Sealing, *, dry_run: bool) -> None:
@@ -120,7 +124,7 @@ def _echo_facts(sealed: Sealing, *, dry_run: bool) -> None:
 
 
 def without_seals(rows: int) -> str:
-    """What an operator is told while rows have no seal, and are accepted."""
+    """Return the line that tells the operator how many rows have no seal and are accepted nevertheless."""
     return (
         f"{rows:,} rows that decide have no seal yet, so that whoever can write to the database can change them;"
         " run: laocert keys seal"

@@ -1,4 +1,4 @@
-"""Which role of the database each command connects as: the one place that says so (docs/operations.md, Roles)."""
+"""The database role as which each command connects (docs/operations.md, Roles)."""
 
 import click
 
@@ -6,7 +6,7 @@ from models.base.grants import DatabaseRole
 
 _APPLICATION, _OPERATOR, _OWNER = DatabaseRole.APPLICATION, DatabaseRole.OPERATOR, DatabaseRole.OWNER
 
-# None: it opens no database of the settings.
+# By command. None for commands that do not open the configured database.
 NEEDS: dict[str, DatabaseRole | None] = {
     "account disable": _OPERATOR,
     "account enable": _OPERATOR,
@@ -34,7 +34,7 @@ NEEDS: dict[str, DatabaseRole | None] = {
     "import organizations": _OPERATOR,
     "import personnel": _OPERATOR,
     "invite": _OPERATOR,
-    # They write the seals of tables that only the chat writes otherwise.
+    # They write seals in tables to which the operator role has no write access.
     "keys rotate": _OWNER,
     "keys seal": _OWNER,
     "officer forget": _OPERATOR,
@@ -62,13 +62,13 @@ NEEDS: dict[str, DatabaseRole | None] = {
 
 
 def role_of(context: click.Context) -> DatabaseRole:
-    """The role of the command that runs."""
+    """Return the database role of the running command. Raises KeyError for a command missing in NEEDS."""
     words: list[str] = []
-    within: click.Context | None = context
-    # The outermost is the program.
-    while within is not None and within.parent is not None:
-        words.insert(0, within.info_name or "")
-        within = within.parent
+    current: click.Context | None = context
+    # The outermost context is the program itself.
+    while current is not None and current.parent is not None:
+        words.insert(0, current.info_name or "")
+        current = current.parent
     role = NEEDS[" ".join(words)]
     assert role is not None  # noqa: S101 - what opens no database asks for none
     return role

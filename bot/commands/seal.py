@@ -1,4 +1,4 @@
-"""`laocert seal`: rows whose seal does not fit, and the way after a manual repair."""
+"""`laocert seal`: find rows with a bad seal, and reseal one after a manual repair."""
 
 from dataclasses import asdict
 
@@ -11,12 +11,12 @@ from models.base.errors import DomainError
 from models.operator import seal_check
 from models.operator.sealing import MODELS
 
-# In lines; `--json` has all.
+# The most bad rows printed as lines; `--json` has all.
 _MOST = 50
 
 
 class SealsBad(DomainError):
-    """`seal check` found something."""
+    """`seal check` found rows with a bad seal."""
 
 
 @click.group(epilog="Example: laocert seal check")
@@ -30,29 +30,29 @@ def check(as_json: bool) -> None:
     """Look at the seal of every row; exit code 1 when one does not fit, is older than its newest event, or is
     missing since `keys seal`.
     """
-    found = reading(seal_check.check_seals, Use.RECORDS)
+    seals = reading(seal_check.check_seals, Use.RECORDS)
     if as_json:
-        echo_json({"ok": not found.bad} | asdict(found))
+        echo_json({"ok": not seals.bad} | asdict(seals))
     else:
-        for row in found.bad[:_MOST]:
+        for row in seals.bad[:_MOST]:
             click.echo(
                 f"{row.table} {row.id}: {seal_check.FAULTS[row.fault]}; {row.meaning}; {row.mend}; or, after a"
                 f" manual repair: laocert seal accept {row.table} {row.id}"
             )
-        if len(found.bad) > _MOST:
-            click.echo(f"and {len(found.bad) - _MOST:,} rows more; see: laocert seal check --json")
-        if found.unsealed:
-            click.echo(without_seals(found.unsealed))
-        if found.unchecked:
+        if len(seals.bad) > _MOST:
+            click.echo(f"and {len(seals.bad) - _MOST:,} rows more; see: laocert seal check --json")
+        if seals.unsealed:
+            click.echo(without_seals(seals.unsealed))
+        if seals.unchecked:
             click.echo(
-                f"{found.unchecked:,} rows are sealed under a lost key and cannot be checked; look through them,"
+                f"{seals.unchecked:,} rows are sealed under a lost key and cannot be checked; look through them,"
                 " then run: laocert keys rotate, or keys seal where it was never run"
             )
-        since = "" if found.since is None else f", all sealed since {thai_time(found.since)}"
-        click.echo(f"{found.rows:,} rows were looked at{since}")
-    if found.bad:
+        since = "" if seals.since is None else f", all sealed since {thai_time(seals.since)}"
+        click.echo(f"{seals.rows:,} rows were looked at{since}")
+    if seals.bad:
         raise SealsBad(
-            f"the seals of {len(found.bad):,} rows do not fit; find out who wrote them before you repair any"
+            f"the seals of {len(seals.bad):,} rows do not fit; find out who wrote them before you repair any"
             " (docs/operations.md, The secret key)"
         )
 

@@ -1,6 +1,6 @@
-"""What a process keeps from others of its user, and what it gives up for good.
+"""Hides a process from others of the same user, and permanently drops what it may open or start.
 
-Both are the system's own means and need no privileges. Hiding is Linux's; elsewhere it does nothing.
+Both use mechanisms of the operating system that need no privileges. Hiding works only on Linux.
 """
 
 import os
@@ -11,27 +11,29 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 
 def hide() -> None:
-    """Keep this process's memory, environment and open files from every other process of the same user: from now
-    on /proc/PID/environ, mem and fd are root's, nobody but root can trace it, and no core is dumped. A program
-    that this one starts is not hidden by it (PR_SET_DUMPABLE of prctl(2)).
+    """Hide this process's memory, environment and open files from other processes of the same user.
+
+    /proc/PID/environ, mem and fd then belong to root, only root can trace the process, and no core is dumped.
+    Programs that it starts are not hidden (PR_SET_DUMPABLE of prctl(2)). Does nothing except on Linux. Raises
+    RuntimeError when the system refuses it.
     """
     if sys.platform == "linux":
         _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def give_up_everything() -> None:
-    """From now on this process has its standard input, output and errors, and can open nothing else, no file, no
-    socket, no pipe, and start nothing. So it can neither read a file of its user nor look into another process
-    by /proc.
+    """Restrict this process to standard input, output and error: it can no longer open or start anything.
 
-    The limits are those of OpenSSH's sandbox-rlimit.c. A limit that was lowered cannot be raised again without
-    CAP_SYS_RESOURCE. Whatever must be imported must have been.
+    It can open no file, socket or pipe, so that it can neither read the user's files nor inspect another process
+    through /proc. All modules must be imported before. The limits are those of OpenSSH's sandbox-rlimit.c; a
+    lowered limit cannot be raised again without CAP_SYS_RESOURCE. Does nothing on Windows. Raises RuntimeError
+    when the system refuses it.
     """
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - is not on every system
 
         hide()
-        # uvloop hands on whatever is inheritable, and ends of its own pipes: it does not heed `close_fds`.
+        # uvloop ignores `close_fds`: the process inherits open files and ends of uvloop's own pipes.
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         if sys.platform == "linux":
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -40,10 +42,10 @@ def give_up_everything() -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Raises RuntimeError where the system refuses it: a program that cannot hide must not seem to."""
+    """Call prctl(2), and raise RuntimeError when it fails, so that a process never only seems hidden."""
     import ctypes  # noqa: PLC0415 - 2 ms, which not every command needs
 
     system = ctypes.CDLL(None, use_errno=True)
-    arguments = [ctypes.c_ulong(one) for one in (value, 0, 0, 0)]
+    arguments = [ctypes.c_ulong(number) for number in (value, 0, 0, 0)]
     if system.prctl(option, *arguments):
         raise RuntimeError(f"prctl({option}, {value}) is refused: {os.strerror(ctypes.get_errno())}")

@@ -1,4 +1,4 @@
-"""Logging in, the PIN, invitations, who is linked, and an officer's own home and profile.
+"""The screens for logging in, the PIN, invitations, linked officers, home and profile.
 
-What an account may do to an organization is in handlers/certification.
+The screens for working on an organization are in handlers/certification.
 """

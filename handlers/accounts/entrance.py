@@ -1,4 +1,4 @@
-"""Logging in: username, password, and once the officer's own name and position (procedure, step 1)."""
+"""Logging in with username and password; a new officer then gives a name and a position (procedure, step 1)."""
 
 from dataclasses import replace
 
@@ -38,8 +38,9 @@ async def start_login(turn: Turn, _tap: Tap | None = None) -> Screen:
 
 
 async def take_username(turn: Turn, text: str) -> Screen:
-    """The first half of a login; whether it exists is not told. The message is deleted, for it may hold a
-    password. Raises NeedsDeletion.
+    """Take the typed username and ask for the password, without saying whether the account exists.
+
+    The message is deleted, because it may be a password typed by mistake. Raises NeedsDeletion.
     """
     require_deleted(turn)
     try:
@@ -56,13 +57,13 @@ def _ask_password(turn: Turn) -> Screen:
 
 
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
-    """The second half: link the chat, or refuse with one answer for every reason."""
+    """Take the checked password and link the chat, or refuse with the same answer for every reason."""
     username, turn.conversation.username = turn.conversation.username, None
     return keypad.warned_of_password(turn, await _linked_or_refused(turn, attempt, username or ""))
 
 
 async def ask_again(turn: Turn) -> Screen:
-    """A picture, a file or a command where a text was asked for: the same question once more."""
+    """Repeat the pending question after a message that is no text, such as a picture or a file."""
     awaiting = turn.conversation.awaiting
     if awaiting in (Awaiting.FULL_NAME, Awaiting.POSITION):
         return _ask_profile_again(turn)
@@ -92,39 +93,39 @@ async def _linked_or_refused(turn: Turn, attempt: Attempt, username: str) -> Scr
 
 
 async def _accept_password(turn: Turn, username: str) -> None:
-    """A right password: nothing is held against the account; of the chat's tries only this one is taken back."""
-    name, chat = login_keys(turn.session, turn.user_id, username)
-    await throttle.clear(turn.session, [name], turn.now)
-    await throttle.take_back(turn.session, chat)
+    """After a right password, reset the account's throttle and subtract this attempt from the chat's."""
+    name_key, chat_key = login_keys(turn.session, turn.user_id, username)
+    await throttle.clear(turn.session, [name_key], turn.now)
+    await throttle.take_back(turn.session, chat_key)
 
 
 async def _refused(turn: Turn, username: str, attempt: Attempt) -> Screen:
-    spent = next(iter(attempt.tries.values()), None)
-    await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
+    tries = next(iter(attempt.tries.values()), None)
+    await record_failed_login(turn.session, username, turn.user_id, turn.now, tries)
     screen = await start_login(turn)
     return screen.headed(turn.texts("The username or password is not correct. Please try again."))
 
 
 async def pin_chosen(turn: Turn, _subject: str) -> Screen:
-    """The new PIN is kept; the login ends here."""
+    """Show home after the new PIN was set, which is the last step of a login."""
     return (await home.show_home(turn)).headed(turn.texts("✅ Your PIN is set."))
 
 
 async def edit_profile(turn: Turn, _tap: Tap | None = None) -> Screen:
-    """Say name and position again; certificates that were made keep the old ones."""
+    """Ask for name and position again; existing certificates keep the old ones."""
     return ask_full_name(turn)
 
 
 async def retype_name(turn: Turn, _tap: Tap) -> Screen:
-    """Back from the position to the name."""
+    """Go back from the question for the position to that for the name."""
     return ask_full_name(turn)
 
 
 async def take_full_name(turn: Turn, text: str) -> Screen:
-    """The officer's name; its position comes next.
+    """Store the officer's typed name and ask for the position.
 
-    Of a new officer none is taken that was sent before the question was there: it was the password once more, sent
-    when the answer to the first was slow. Raises NeedsDeletion.
+    A message that a new officer sent before the question appeared is refused and deleted: it is probably the
+    password, sent again because the answer was slow. Raises NeedsDeletion.
     """
     if turn.is_early and turn.officer.full_name is None:
         require_deleted(turn)
@@ -138,7 +139,10 @@ async def take_full_name(turn: Turn, text: str) -> Screen:
 
 
 async def take_position(turn: Turn, text: str) -> Screen:
-    """The officer's position; what is missing yet is the PIN. Whoever edits a message here corrects the name."""
+    """Store the officer's typed position; a new officer then chooses the PIN.
+
+    An edited message corrects the name instead, because the name was the previous answer.
+    """
     if turn.is_edit:
         return await take_full_name(turn, text)
     try:
@@ -151,7 +155,9 @@ async def take_position(turn: Turn, text: str) -> Screen:
 
 
 def corrects_position(turn: Turn, text: str | None) -> bool:
-    """Whether the message that was the position is edited while the first PIN is chosen, into a position."""
+    """Whether an edit corrects the position: a valid one, in the message that gave it, while the first PIN is
+    chosen.
+    """
     if not turn.is_edit or turn.officer.is_ready or turn.conversation.subject != _answered_by(turn):
         return False
     try:
@@ -161,7 +167,7 @@ def corrects_position(turn: Turn, text: str | None) -> bool:
 
 
 async def correct_position(turn: Turn, text: str) -> Screen:
-    """The position as it is now; the keypad stays."""
+    """Store the corrected position and show the keypad again."""
     await name_officer(turn.session, turn.officer, turn.now, position=_name_typed(text))
     sentence = turn.texts("Position: <b>{position}</b>", position=turn.officer.position)
     return (await keypad.show_again(turn)).headed(sentence)
@@ -172,14 +178,20 @@ def _answered_by(turn: Turn) -> str:
 
 
 def _name_typed(text: str) -> str:
-    """A name or position. None holds six digits in a row, which may be a PIN. Raises NameRefused."""
+    """Return a typed name or position in canonical spelling.
+
+    Raises NameRefused, also for six digits in a row (a PIN).
+    """
     if holds_number(text):
         raise NameRefused(NameRule.NO_NUMBER)
     return name_or_position(text)
 
 
 def _name_refused(turn: Turn, problem: NameRefused) -> Screen:
-    """Deleted, for it may be a PIN or a password. Raises NeedsDeletion."""
+    """Say which rule the text breaks, ask again, and delete the message, which may be a PIN or a password.
+
+    Raises NeedsDeletion.
+    """
     require_deleted(turn)
     _ = turn.texts
     sentence = {

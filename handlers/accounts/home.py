@@ -1,4 +1,4 @@
-"""Home, welcome, help, language, logging out: the screens that belong to no certification."""
+"""The screens home, welcome, help, language and log out."""
 
 from handlers.accounts import keypad
 from handlers.accounts.profile import ask_profile
@@ -47,7 +47,10 @@ from models.rounds.round import RoundState, current_round
 
 
 async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
-    """หน้าหลัก of a linked chat, the welcome of another; a login that is not finished goes on."""
+    """Show หน้าหลัก (home) in a linked chat, or the welcome in another.
+
+    An unfinished login is continued; an idle chat asks for the PIN first.
+    """
     if turn.linked is None:
         turn.conversation.awaiting = Awaiting.NOTHING
         return welcome(turn.texts)
@@ -62,14 +65,14 @@ async def show_home(turn: Turn, _tap: Tap | None = None) -> Screen:
 
 
 async def _finish_login(turn: Turn) -> Screen:
-    """Name, position, PIN, in this order."""
+    """Ask for what is missing of name, position and PIN, in this order."""
     if turn.officer.full_name is None or turn.officer.position is None:
         return ask_profile(turn)
     return await keypad.choose_pin(turn)
 
 
 def welcome(_: Texts) -> Screen:
-    """What a chat sees that is not linked."""
+    """The screen of a chat that is not linked."""
     return Screen(
         _(
             "<b>Personnel data certification</b> (ก.พ.๗)\n"
@@ -113,7 +116,7 @@ async def _lao_home(turn: Turn) -> Screen:
 
 
 def _waiting_rows(_: Texts, questions: list[int]) -> tuple[Row, ...]:
-    """The oldest question that waits; the next one is offered when it has its answer."""
+    """A button for the oldest unanswered question; `questions` are the ids of all, the oldest first."""
     if not questions:
         return ()
     label = "❓ " + _.plain("Answer the question") + f" ({len(questions)})"
@@ -146,12 +149,12 @@ async def _province_home(turn: Turn) -> Screen:
 
 
 def _next_rows(following: Following) -> tuple[Row, ...]:
-    """The next organization that waits, without the way through the filter."""
+    """A button that opens the next waiting organization directly, without the filter screen."""
     return ((Button(find_label(following.name), ProvinceReview(following.name.dla_code), Style.PRIMARY),),)
 
 
 def province_name(_: Texts, account: Account) -> str:
-    """The name of a province account's province."""
+    """Return the name of a province account's province in the chat's language."""
     assert account.province is not None  # noqa: S101 - the table's check constraint
     return account.province.name_th if _.language is Language.THAI else account.province.name_en
 
@@ -167,7 +170,7 @@ def _home_rows(_: Texts, certification: str, style: Style | None) -> tuple[tuple
 
 
 async def certification_menu(turn: Turn, _tap: Tap) -> Screen:
-    """ระบบรับรองข้อมูล: the one level that the officer's account can work at (procedure, step 2)."""
+    """Show ระบบรับรองข้อมูล with the one level at which the officer's account may certify (procedure, step 2)."""
     _ = turn.texts
     if turn.officer.account.role is Role.LAO:
         level = Button(_.plain("Proceed (LAO)"), LaoMenu(), Style.PRIMARY)
@@ -186,7 +189,7 @@ async def certification_menu(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def choose_language(turn: Turn, _tap: Tap | None = None) -> Screen:
-    """The two languages, each in its own words."""
+    """Offer the two languages, each named in itself."""
     return Screen(
         turn.texts("Choose a language."),
         (
@@ -197,7 +200,7 @@ async def choose_language(turn: Turn, _tap: Tap | None = None) -> Screen:
 
 
 async def set_language(turn: Turn, tap: SetLanguage) -> Screen:
-    """Speak that language in this chat from now on."""
+    """Set the chat's language and show home."""
     turn.conversation.language = tap.language
     if turn.linked is not None:
         await card_marks.touch_own(turn.session, turn.linked, turn.now)
@@ -205,7 +208,7 @@ async def set_language(turn: Turn, tap: SetLanguage) -> Screen:
 
 
 async def ask_logout(turn: Turn, _tap: Tap) -> Screen:
-    """Logging in again needs the password: ask before."""
+    """Ask for confirmation, because logging in again needs the password."""
     _ = turn.texts
     return Screen(
         _("Log out? You will need the username and password to come back, and get no notices until then."),
@@ -214,10 +217,11 @@ async def ask_logout(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def log_out(turn: Turn, tap: Tap | str) -> Screen:
-    """End this chat's link."""
+    """End this chat's link and show the welcome."""
     if turn.linked is None:
         return await show_home(turn)
-    # The card under the thumb becomes the welcome; one that a command leaves behind is blanked like the others.
+    # The tapped card is edited into the welcome. After a command the welcome is a new message, and the card is
+    # blanked.
     own_card = turn.conversation.card_message_id if isinstance(tap, Tap) else None
     await unlink_officer(turn.session, turn.linked, turn.now, but=own_card)
     turn.conversation.awaiting = Awaiting.NOTHING
@@ -225,7 +229,7 @@ async def log_out(turn: Turn, tap: Tap | str) -> Screen:
 
 
 async def show_help(turn: Turn, _tap: Tap | None = None) -> Screen:
-    """What the commands do and how the way goes."""
+    """Show how the procedure works and what the commands do."""
     _ = turn.texts
     return Screen(
         _(

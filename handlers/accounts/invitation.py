@@ -1,4 +1,4 @@
-"""Linking a chat by an invitation instead of a password, and handing a link over to a successor."""
+"""Linking a chat by invitation instead of password, and handing a link over to a successor."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,25 +21,26 @@ from models.links import invitation
 from models.links.invitation import Invitation, InvitationRefused, OwnHandover, find_invitation, require_acceptable
 from models.links.link import AlreadyLinked
 
-# A successor is there in person, or nearly so; an operator's invitation may go by letter.
+# How long a handover's code is valid. It is short because the successor is usually present; an operator's
+# invitation may be sent by letter.
 HANDOVER = timedelta(minutes=60)
 
 
 async def show(turn: Turn, code: str) -> Screen:
-    """`/start CODE`: what the invitation links, asked before it does."""
+    """Answer `/start CODE` with what the invitation links, and ask for confirmation."""
     try:
-        found = await find_invitation(turn.session, code, turn.now)
-        require_acceptable(found, turn.linked)
+        found_invitation = await find_invitation(turn.session, code, turn.now)
+        require_acceptable(found_invitation, turn.linked)
     except (InvitationRefused, OwnHandover, AlreadyLinked) as problem:
         return await _refused(turn, problem)
     if turn.linked is None:
-        # What is typed next answers no question of a login that was left.
+        # Ends an unfinished login, so that the next message does not answer its question.
         turn.conversation.awaiting = Awaiting.NOTHING
-    return _question(turn, found, code)
+    return _question(turn, found_invitation, code)
 
 
 async def accept(turn: Turn, tap: AcceptInvitation) -> Screen:
-    """เชื่อมต่อ: link the chat, or give the officer of a linked one the right to a new PIN."""
+    """เชื่อมต่อ: link the chat; in a chat linked already, let the officer choose a new PIN."""
     was_linked = turn.linked is not None
     try:
         officer = await invitation.accept(turn.session, turn.user_id, tap.invitation, turn.now)
@@ -55,14 +56,15 @@ async def accept(turn: Turn, tap: AcceptInvitation) -> Screen:
 
 
 async def _new_pin(turn: Turn) -> Screen:
-    """To the PIN at once: the old one is not asked for, also where the chat was left alone. Who has said no name
-    yet says it first.
+    """Let the officer choose a new PIN without asking for the old one, also in an idle chat.
+
+    An officer without a name is asked for it first.
     """
     return await (keypad.choose_pin(turn) if turn.officer.is_ready else home.show_home(turn))
 
 
 async def _tapped_again(turn: Turn, code: str) -> Screen | None:
-    """Where the first of two quick taps has led; None when it was not this officer who has used the code."""
+    """Return the screen of the first of two quick taps; None when this officer has not used the code."""
     used = None if turn.linked is None else await invitation.used_by(turn.session, code, turn.officer)
     if used is None:
         return None
@@ -72,7 +74,7 @@ async def _tapped_again(turn: Turn, code: str) -> Screen | None:
 
 
 async def ask_hand_over(turn: Turn, _tap: Tap) -> Screen:
-    """ส่งมอบงาน: what it does, before it is done."""
+    """Explain ส่งมอบงาน (handing over) and ask for confirmation."""
     _ = turn.texts
     return Screen(
         _(
@@ -86,12 +88,12 @@ async def ask_hand_over(turn: Turn, _tap: Tap) -> Screen:
 
 
 async def ask_pin(turn: Turn, _tap: Tap) -> Screen:
-    """The link is made after the PIN only."""
+    """Ask for the PIN before the handover's link is made."""
     return await keypad.ask_pin(turn, Purpose.HAND_OVER, heading=turn.texts("<b>Hand over your work</b>"))
 
 
 async def hand_over(turn: Turn, _subject: str) -> Screen:
-    """The PIN was right: make the code, in a message of its own that can be passed on."""
+    """After the PIN, make the handover's link, in a separate message that can be forwarded."""
     _, officer = turn.texts, turn.officer
     code = await invitation.invite(turn.session, officer.account, HANDOVER, turn.now, by=officer)
     link = f"https://t.me/{turn.setup.bot_username}?start={code}"
@@ -115,7 +117,7 @@ async def hand_over(turn: Turn, _subject: str) -> Screen:
 
 
 async def _refused(turn: Turn, problem: Exception) -> Screen:
-    """Home, under what stands in the way; nothing was changed."""
+    """Show home with the reason why the invitation was refused."""
     _ = turn.texts
     if isinstance(problem, OwnHandover):
         sentence = _("This is your own handover. Your successor must open it on another phone.")
@@ -126,24 +128,24 @@ async def _refused(turn: Turn, problem: Exception) -> Screen:
     return (await home.show_home(turn)).headed(sentence)
 
 
-def _question(turn: Turn, found: Invitation, code: str) -> Screen:
-    """The organization or province, the role, and the officer that hands over."""
-    _, leaver = turn.texts, found.from_officer
+def _question(turn: Turn, opened: Invitation, code: str) -> Screen:
+    """The confirmation screen of an invitation: unit, role, the officer who hands over, and the effect."""
+    _, leaver = turn.texts, opened.from_officer
     if turn.linked is not None:
-        does, label = _("This chat is linked already. You can choose a new PIN."), _.plain("Choose a new PIN")
+        effect, label = _("This chat is linked already. You can choose a new PIN."), _.plain("Choose a new PIN")
     else:
-        does, label = _("Link this chat? Only if this is your own organization."), _.plain("Link")
+        effect, label = _("Link this chat? Only if this is your own organization."), _.plain("Link")
     rows: tuple[Row, ...] = (
         (Button(label, AcceptInvitation(code), Style.PRIMARY), Button(_.plain("Cancel"), Home())),
     )
     return Screen(
         lines(
             _("<b>Invitation</b>"),
-            unit_line(_, found.account),
-            _role(_, found.account),
+            unit_line(_, opened.account),
+            _role(_, opened.account),
             None if leaver is None else _("Handed over by {officer}", officer=officer_line(_, leaver)),
             "",
-            does,
+            effect,
             None if leaver is None else _("The chat of the officer who hands over is unlinked by it."),
         ),
         rows,

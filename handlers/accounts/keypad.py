@@ -1,4 +1,4 @@
-"""The keypad of buttons: choosing a PIN, and giving it before what cannot be undone."""
+"""The keypad of buttons on which officers choose a PIN, and enter it before irreversible actions."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +38,10 @@ from models.links.link import announce_pin_reset
 
 
 async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str = "") -> Screen:
-    """Open a keypad for the officer's PIN, under what it is for; while PINs are blocked, say until when."""
+    """Open a keypad for the officer's PIN below `heading`; while PINs are blocked, say until when.
+
+    An officer whose PIN has expired is led to a new one instead.
+    """
     until = await throttle.blocked_until(turn.session, [throttle.pin_key(turn.user_id)], turn.now)
     if until is not None and purpose is not Purpose.SET:
         return _blocked(turn, until)
@@ -49,13 +52,13 @@ async def ask_pin(turn: Turn, purpose: Purpose, subject: str = "", heading: str 
 
 
 async def unlock(turn: Turn, then: str = "") -> Screen:
-    """The chat was left alone: ask for the PIN, and go on with the callback data `then` after it."""
+    """Ask for the PIN in an idle chat, and then continue with the callback data `then`."""
     heading = turn.texts("<b>Welcome back.</b> This chat was left alone for 12 hours.")
     return await ask_pin(turn, Purpose.UNLOCK, then, heading)
 
 
 async def choose_pin(turn: Turn) -> Screen:
-    """Ask for a new PIN; where the login was too long ago, for the password first."""
+    """Ask for a new PIN; if the officer may not choose one without it, ask for the password first."""
     if not turn.officer.may_set_pin(turn.now):
         return await forgot(turn)
     turn.conversation.awaiting = Awaiting.NOTHING
@@ -63,7 +66,10 @@ async def choose_pin(turn: Turn) -> Screen:
 
 
 async def press(turn: Turn, tap: Key) -> Screen:
-    """One digit; the sixth one makes the PIN. Raises NeedsProof."""
+    """Add one digit; the sixth one completes the PIN, which is then set or checked.
+
+    Raises KeypadExpired, and NeedsProof when the PIN must be hashed.
+    """
     pad = (await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)).pressed(tap.place)
     if not pad.is_full:
         return await _show(turn, pad)
@@ -71,8 +77,10 @@ async def press(turn: Turn, tap: Key) -> Screen:
 
 
 async def refuse_text(turn: Turn, typed: str) -> Screen:
-    """A message where the PIN is entered on buttons: deleted, neither compared nor counted; the keypad stays, and
-    no number in the message can be chosen as a PIN. Raises NeedsDeletion.
+    """Refuse a typed message while the PIN must be entered on buttons.
+
+    The message is deleted and neither compared nor counted as an attempt. The keypad stays, and while a PIN is
+    being chosen, no number in the message can be chosen. Raises NeedsDeletion.
     """
     require_deleted(turn)
     _ = turn.texts
@@ -80,24 +88,25 @@ async def refuse_text(turn: Turn, typed: str) -> Screen:
     if not turn.keypad:
         return refused(turn, await unlock(turn), sentence)
     pad = await load_keypad(turn.session, turn.officer, turn.keypad, turn.now)
-    before = pad.barred
+    previously_barred = pad.barred
     if pad.purpose is Purpose.SET:
         pad = pad.barring(typed)
-    if pad.barred != before and len(pad.barred) >= LENGTH:
+    if pad.barred != previously_barred and len(pad.barred) >= LENGTH:
         sentence = lines(sentence, _("The number that you typed cannot be your PIN. Please choose another one."))
     await keep_keypad(turn.session, turn.officer, pad)
-    # Beside the dots, where the officer looks.
+    # Shown next to the dots, where the officer is looking.
     return refused(turn, _keypad(turn, pad, sentence))
 
 
 async def show_again(turn: Turn) -> Screen:
-    """The keypad that the chat has on its screen."""
+    """Return the screen of the chat's open keypad. Raises KeypadExpired."""
     return _keypad(turn, await load_keypad(turn.session, turn.officer, turn.keypad, turn.now))
 
 
 async def bar_typed(turn: Turn, typed: str) -> None:
-    """No number that is typed shortly before a PIN is chosen can be chosen: in place of a name or a password, or
-    beside a keypad that takes no digits any more.
+    """Bar the digits of a typed message from the PIN that the officer will choose soon.
+
+    This applies to messages typed in place of a name or a password, or while the keypad for a new PIN has expired.
     """
     officer, awaiting = turn.linked, turn.conversation.awaiting
     asks_password = awaiting is Awaiting.PASSWORD_FOR_PIN
@@ -108,13 +117,17 @@ async def bar_typed(turn: Turn, typed: str) -> None:
 
 
 async def erase(turn: Turn, tap: EraseKey) -> Screen:
-    """⌫: take the last digit back."""
+    """⌫: remove the last digit. Raises KeypadExpired."""
     pad = await load_keypad(turn.session, turn.officer, tap.keypad, turn.now)
     return await _show(turn, _with(pad, entered=pad.entered[:-1]))
 
 
 async def forgot(turn: Turn, tap: Tap | None = None) -> Screen:
-    """The password gives the right to choose a new PIN; without one only a new invitation does."""
+    """Ask for the password, which allows a new PIN.
+
+    For an account without a password, say that a new invitation is needed. An officer who may already choose a PIN
+    does so at once.
+    """
     _ = turn.texts
     if turn.officer.may_set_pin(turn.now):
         return await choose_pin(turn)
@@ -123,13 +136,13 @@ async def forgot(turn: Turn, tap: Tap | None = None) -> Screen:
         return Screen(
             _("A new PIN needs a new invitation. Please ask {operator} for one.", operator=_.operator), rows
         )
-    # ยกเลิก goes back to what the PIN was wanted for.
+    # ยกเลิก (cancel) goes back to the confirmation for which the PIN was asked.
     turn.conversation.subject = tap.nonce if isinstance(tap, ForgotPinToConfirm) else None
     return ask_password_again(turn)
 
 
 def ask_password_again(turn: Turn) -> Screen:
-    """The question for the password of an officer who has forgotten its PIN."""
+    """Ask an officer who has forgotten the PIN for the account's password."""
     _, nonce = turn.texts, turn.conversation.subject
     turn.conversation.awaiting = Awaiting.PASSWORD_FOR_PIN
     screen = ask(
@@ -143,26 +156,26 @@ def ask_password_again(turn: Turn) -> Screen:
 
 
 async def _ended(turn: Turn) -> Screen:
-    """The officer's PIN is taken no more: the way to a new one."""
+    """Say that the officer's PIN has expired, and lead to a new one."""
     sentence = turn.texts("Your PIN is too old and is not taken any more. Please choose a new one.")
     return (await forgot(turn)).headed(sentence)
 
 
 async def take_password(turn: Turn, attempt: Attempt) -> Screen:
-    """The password of an officer who has forgotten its PIN."""
+    """Take the checked password of an officer who has forgotten the PIN, and let the officer choose a new one."""
     _, officer = turn.texts, turn.officer
     if attempt.blocked_until is not None:
         return _password_again(turn, blocked_sentence(turn, attempt))
     rests_on = attempt.rests_on
-    stands = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
-    if not (attempt.right and stands):
+    is_current = isinstance(rests_on, LoginCandidate) and rests_on.password_hash == officer.account.password_hash
+    if not (attempt.right and is_current):
         username = officer.account.username
-        spent = attempt.tries.get(throttle.name_key(turn.session, username))
-        await record_failed_login(turn.session, username, turn.user_id, turn.now, spent)
+        tries = attempt.tries.get(throttle.name_key(turn.session, username))
+        await record_failed_login(turn.session, username, turn.user_id, turn.now, tries)
         return _password_again(
             turn, _("The password is not correct. Type your account's password here, not the PIN.")
         )
-    # What strangers have tried at the account's login stays counted.
+    # The account's throttle is not reset, so that attempts by strangers stay counted.
     await throttle.take_back(turn.session, throttle.chat_key(turn.user_id))
     await allow_new_pin(turn.session, officer, turn.now, by="password")
     return warned_of_password(turn, await choose_pin(turn))
@@ -173,7 +186,7 @@ def _password_again(turn: Turn, sentence: Markup) -> Screen:
 
 
 def warned_of_password(turn: Turn, screen: Screen) -> Screen:
-    """The screen after a typed password, with a warning when its message still stands in the chat."""
+    """Add a warning to the screen when the message with the password could not be deleted."""
     if turn.is_deleted is not False:
         return screen
     return screen.headed(
@@ -182,7 +195,7 @@ def warned_of_password(turn: Turn, screen: Screen) -> Screen:
 
 
 def blocked_sentence(turn: Turn, attempt: Attempt) -> Markup:
-    """Too many were wrong; the same for known and unknown usernames."""
+    """Say until when logins are blocked; the same text for known and unknown usernames."""
     assert attempt.blocked_until is not None  # noqa: S101 - what the caller asked
     _ = turn.texts
     return _("Too many wrong tries. Please try again after {moment}.", moment=_.moment(attempt.blocked_until))
@@ -192,7 +205,10 @@ def blocked_sentence(turn: Turn, attempt: Attempt) -> Markup:
 
 
 async def _choose(turn: Turn, pad: Pad) -> Screen:
-    """A new PIN, given twice; then the login ends. Raises NeedsProof and KeypadExpired."""
+    """Handle a full keypad for a new PIN: the first entry, then the second, after which the PIN is set.
+
+    Raises NeedsProof to hash the PIN, and KeypadExpired when the keypad has changed since.
+    """
     _ = turn.texts
     if pad.entered in pad.barred:
         sentence = _("The number that you typed cannot be your PIN. Please choose another one.")
@@ -222,7 +238,7 @@ async def _choose(turn: Turn, pad: Pad) -> Screen:
 
 
 async def _choose_again(turn: Turn, pad: Pad, sentence: Markup) -> Screen:
-    """The keypad from its beginning, and why; the toast tells it when the same is refused twice."""
+    """Clear both entries and say why. The toast also shows the refusal when the same one is repeated."""
     pad = _with(pad, entered="", first="")
     await keep_keypad(turn.session, turn.officer, pad)
     screen = _keypad(turn, pad, Markup("❌ {}").format(sentence))
@@ -230,7 +246,10 @@ async def _choose_again(turn: Turn, pad: Pad, sentence: Markup) -> Screen:
 
 
 async def _check(turn: Turn, pad: Pad) -> Screen:
-    """The officer's PIN. Raises NeedsProof and KeypadExpired."""
+    """Handle a full keypad for an existing PIN: accept it, or count a failure.
+
+    Raises NeedsProof to check the PIN, and KeypadExpired when the keypad has changed since.
+    """
     attempt = turn.attempt
     if attempt is None:
         if await has_ended(turn.session, turn.officer, turn.now):
@@ -241,24 +260,24 @@ async def _check(turn: Turn, pad: Pad) -> Screen:
         raise KeypadExpired
     if attempt.blocked_until is not None:
         return _blocked(turn, attempt.blocked_until)
-    tried = throttle.pin_key(turn.user_id)
+    throttle_key = throttle.pin_key(turn.user_id)
     if attempt.right:
-        await throttle.clear(turn.session, [tried], turn.now)
+        await throttle.clear(turn.session, [throttle_key], turn.now)
         await close_keypad(turn.session, turn.officer)
         if attempt.new_hash:
             await move_pin(turn.session, turn.officer, attempt.new_hash, turn.now)
         turn.officer.last_seen_at = turn.now
         return Proved(Markup(), pad=pad)
-    until = await throttle.blocked_until(turn.session, [tried], turn.now)
-    spent = attempt.tries.get(tried)
-    await record_wrong_pin(turn.session, turn.officer, turn.now, spent, blocks=until is not None)
+    until = await throttle.blocked_until(turn.session, [throttle_key], turn.now)
+    tries = attempt.tries.get(throttle_key)
+    await record_wrong_pin(turn.session, turn.officer, turn.now, tries, blocks=until is not None)
     if until is not None:
         await close_keypad(turn.session, turn.officer)
         return _now_blocked(turn, until)
-    left = await throttle.tries_left(turn.session, tried)
+    remaining = await throttle.tries_left(turn.session, throttle_key)
     pad = _with(pad, entered="")
     await keep_keypad(turn.session, turn.officer, pad)
-    return _keypad(turn, pad, turn.texts("❌ The PIN is not correct. Tries left: {left}", left=left))
+    return _keypad(turn, pad, turn.texts("❌ The PIN is not correct. Tries left: {left}", left=remaining))
 
 
 def _with(pad: Pad, **changes: str) -> Pad:
@@ -274,7 +293,7 @@ async def _show(turn: Turn, pad: Pad) -> Screen:
 
 
 def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
-    """The keys, and beside the dots why they start anew."""
+    """The keypad's screen, with the reason if the last entry was refused."""
     _ = turn.texts
     if pad.purpose is not Purpose.SET:
         question = _("Enter your <b>PIN</b>.")
@@ -283,9 +302,9 @@ def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
     else:
         question = _("Choose a <b>PIN</b> of 6 digits. You will need it to certify.")
     dots = "●" * len(pad.entered) + "○" * (LENGTH - len(pad.entered))
-    # What was kept as HTML was made by Texts, with everything from outside escaped.
+    # The stored heading is HTML made by Texts, in which all external text is escaped.
     heading = Markup(pad.heading) if pad.heading else None  # noqa: S704
-    # In the place of the empty line, so that the keys stay under the thumb.
+    # The refusal replaces the empty line, so that the keys do not move.
     apart = "" if heading and refusal is None else None
     text, keys = lines(heading, apart, question, refusal), _keys(turn, pad)
     toast = " ".join(dots) if pad.entered else ""
@@ -299,7 +318,7 @@ def _keypad(turn: Turn, pad: Pad, refusal: Markup | None = None) -> Screen:
 
 
 def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
-    """As on a telephone, and the ways out below; which place stands behind which digit was drawn."""
+    """The keys in a telephone's order, with the exits below; the place in each key's callback data is random."""
     _ = turn.texts
     place = {digit: number for number, digit in enumerate(pad.layout)}
     keys = {digit: Button(str(digit), Key(pad.nonce, place[digit])) for digit in range(10)}
@@ -308,14 +327,14 @@ def _keys(turn: Turn, pad: Pad) -> tuple[Row, ...]:
     way_out = Button(_.plain("Log out"), LogOutNow()) if must_finish else Button(_.plain("Cancel"), _cancel(pad))
     rows.append((keys[0], Button("⌫", EraseKey(pad.nonce))))
     if pad.purpose is Purpose.SET:
-        # A new officer can still correct its name and position here: certificates will bear them.
+        # A new officer can still correct the name and position, which certificates will print.
         return (*rows, (way_out,) if turn.officer.is_ready else (change_name_button(_), way_out))
     forgot = ForgotPinToConfirm(pad.subject) if pad.purpose is Purpose.CONFIRM else ForgotPin()
     return (*rows, (way_out, Button(_.plain("Forgot the PIN"), forgot)))
 
 
 def _cancel(pad: Pad) -> Tap:
-    """Back to what was to be certified or handed in: it is on the screen again, and nothing was done."""
+    """Return the tap of the cancel button, which leads back to the screen before the keypad."""
     if pad.purpose is Purpose.CONFIRM:
         return Cancel(pad.subject)
     if pad.purpose is Purpose.HAND_IN:
@@ -326,8 +345,9 @@ def _cancel(pad: Pad) -> Tap:
 
 
 def _now_blocked(turn: Turn, until: datetime) -> Screen:
-    """After the last try. It stays in the chat, for it may have been somebody else who tried: what its buttons
-    open comes below.
+    """The warning after the last allowed attempt.
+
+    Its buttons open new messages below, so that the warning stays in the chat: somebody else may have tried.
     """
     _, screen = turn.texts, _blocked(turn, until)
     title = _("⚠️ <b>The PIN was wrong {count} times</b>", count=throttle.TRIES)
@@ -337,7 +357,7 @@ def _now_blocked(turn: Turn, until: datetime) -> Screen:
 
 
 def _blocked(turn: Turn, until: datetime) -> Screen:
-    """No keys until then; the way by the password stays open."""
+    """Say until when PINs are blocked; a new PIN by password stays possible."""
     _ = turn.texts
     return Screen(
         _("The PIN was wrong too often. It is taken again after {moment}.", moment=_.moment(until)),

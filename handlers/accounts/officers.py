@@ -1,4 +1,4 @@
-"""The officers of an account: who is linked, and the end of a link that is nobody's of theirs."""
+"""The list of an account's linked officers, and ending a link that they do not recognize."""
 
 from datetime import datetime, timedelta
 
@@ -15,32 +15,35 @@ from models.base.calendar import BANGKOK
 from models.base.thai import shortened
 from models.links.dispute import end_disputed_link, new_links
 
-# Room for all their lines in one message of 4,096 characters (Bot API, sendMessage.text).
+# The most officers listed, and the lengths of their names and positions, to fit one message of 4,096 characters
+# (Bot API, sendMessage.text).
 MAX_SHOWN = 15
 MAX_NAME = 50
 MAX_POSITION = 60
-# A label of three words still fits on a phone.
+# The most buttons that end a link.
 MAX_ENDINGS = 5
-# What was longer ago is shown by its day.
+# Times longer ago than this are shown as the day only.
 RECENTLY = timedelta(hours=24)
 
 
 async def show(turn: Turn, _tap: Officers) -> Screen:
-    """เจ้าหน้าที่ที่เชื่อมต่อ: the account's chats, the own one first, then the one that was linked last."""
+    """Show เจ้าหน้าที่ที่เชื่อมต่อ: the officer's own chat first, then the others, the newest link first."""
     _, own = turn.texts, turn.officer
-    colleagues = [one for one in await linked_officers(turn.session, [own.account_id]) if one.id != own.id]
-    colleagues.sort(key=lambda one: -one.id)
-    new = await new_links(turn.session, own, colleagues, turn.now)
-    left = len(colleagues) - MAX_SHOWN
+    colleagues = [
+        officer for officer in await linked_officers(turn.session, [own.account_id]) if officer.id != own.id
+    ]
+    colleagues.sort(key=lambda officer: -officer.id)
+    new_ids = await new_links(turn.session, own, colleagues, turn.now)
+    unlisted = len(colleagues) - MAX_SHOWN
     return Screen(
         lines(
             _("<b>Linked officers</b>"),
             unit_line(_, own.account),
-            *(_entry(turn, one) for one in [own, *colleagues[:MAX_SHOWN]]),
-            *(("", _("and {count:,} more", count=left)) if left > 0 else ()),
+            *(_entry(turn, officer) for officer in [own, *colleagues[:MAX_SHOWN]]),
+            *(("", _("and {count:,} more", count=unlisted)) if unlisted > 0 else ()),
         ),
         (
-            *((_not_ours(_, one),) for one in colleagues[:MAX_ENDINGS] if one.id in new),
+            *((_not_ours(_, officer),) for officer in colleagues[:MAX_ENDINGS] if officer.id in new_ids),
             (Button(_.plain("Hand over"), HandOver()), Button(_.plain("Log out"), LogOut())),
             (home(_),),
         ),
@@ -48,7 +51,7 @@ async def show(turn: Turn, _tap: Officers) -> Screen:
 
 
 async def end_disputed(turn: Turn, tap: NotOurs) -> Screen:
-    """ไม่ใช่คนของเรา: end the link at once, whoever it is."""
+    """ไม่ใช่คนของเรา: end a colleague's link, and tell the officer that the operator was notified."""
     _ = turn.texts
     officer, ended = await end_disputed_link(
         turn.session, turn.officer, tap.officer, turn.now, turn.setup.operator_chat
@@ -65,14 +68,14 @@ async def end_disputed(turn: Turn, tap: NotOurs) -> Screen:
 
 
 def unit_line(_: Texts, account: Account) -> Markup:
-    """The organization or province that an account acts for."""
+    """Return a line with the organization or province that an account acts for."""
     if account.organization is not None:
         return organization_line(_, account.organization)
     return _("<b>{province} province</b>", province=province_name(_, account))
 
 
 def person_line(_: Texts, officer: Officer) -> Markup:
-    """An officer's name and position, as far as it has said them and has not been forgotten."""
+    """Return a line with an officer's name and position, as far as they are known and not erased."""
     if officer.full_name is None:
         return _("(without a name)")
     if officer.position is None:
@@ -81,7 +84,7 @@ def person_line(_: Texts, officer: Officer) -> Markup:
 
 
 def _entry(turn: Turn, officer: Officer) -> Markup:
-    """One chat: names of others are masked, as in every list."""
+    """Return the lines of one officer; the names of others are masked, as in every list."""
     _, own = turn.texts, officer.id == turn.officer.id
     seen = officer.last_seen_at
     return lines(

@@ -1,4 +1,4 @@
-"""Questions that are answered by typing, and the two that every new officer is asked."""
+"""Questions answered by typing, and those for an officer's name and position."""
 
 from dataclasses import replace
 
@@ -11,18 +11,18 @@ from models.chats.conversation import Awaiting
 
 
 def ask(turn: Turn, question: str) -> Screen:
-    """A question, which the officer may leave unanswered by ยกเลิก."""
+    """Return a screen with a question and the button ยกเลิก (cancel)."""
     _ = turn.texts
     return Screen(_(question), ((Button(_.plain("Cancel"), Home()),),))
 
 
 def ask_profile(turn: Turn) -> Screen:
-    """Ask for what certificates will bear and is not known yet, the name first; or leave a wrong account."""
+    """Ask for the name if it is missing, otherwise for the position; certificates print both."""
     return ask_full_name(turn) if turn.officer.full_name is None else ask_position(turn)
 
 
 def ask_full_name(turn: Turn) -> Screen:
-    """Ask for the officer's name. One who has not said it before can only leave the account."""
+    """Ask for the officer's name. A new officer's only alternative is to log out."""
     turn.conversation.awaiting = Awaiting.FULL_NAME
     screen = ask(turn, "Type your own <b>first and last name</b>. Certificates will bear it.")
     if turn.officer.full_name is not None:
@@ -31,14 +31,16 @@ def ask_full_name(turn: Turn) -> Screen:
 
 
 def _way_out(turn: Turn) -> Row:
-    """Home, or out of an account that may be the wrong one."""
+    """The button home, or, for a new officer, who may have chosen the wrong account, log out."""
     _ = turn.texts
     return (home(_),) if turn.officer.is_ready else (Button(_.plain("Log out"), LogOutNow()),)
 
 
 def ask_position(turn: Turn) -> Screen:
-    """Ask for the officer's position, with the way back to the name. One who has said it before can leave it as it
-    was; the new name stays, so that this is no ยกเลิก.
+    """Ask for the officer's position, with a button back to the name.
+
+    An officer who has a position can keep it by going home. The button is not ยกเลิก, because the new name is
+    kept.
     """
     turn.conversation.awaiting = Awaiting.POSITION
     screen = ask(
@@ -51,5 +53,5 @@ def ask_position(turn: Turn) -> Screen:
 
 
 def change_name_button(_: Texts) -> Button:
-    """แก้ไขชื่อ: back to the question for the name, which the question for the position follows."""
+    """Return the button แก้ไขชื่อ, which goes back to the question for the name."""
     return Button(_.plain("Change the name"), RetypeName())

@@ -1,4 +1,4 @@
-"""Which taps, commands and texts this room answers, with which right (handlers/dispatch.py)."""
+"""The taps, commands and texts that this package handles, with the right each requires (handlers/dispatch.py)."""
 
 from handlers.accounts import entrance, home, invitation, keypad, officers
 from handlers.chat.taps.accounts import (
@@ -33,7 +33,7 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     ChooseLanguage: (Right.ANYONE, home.choose_language),
     SetLanguage: (Right.ANYONE, home.set_language),
     LogOut: (Right.LINKED, home.ask_logout),
-    # Also for one who has not said its name yet: it may have logged in to the wrong account.
+    # Also for a new officer without a name, who may have logged in to the wrong account.
     LogOutNow: (Right.ANYONE, home.log_out),
     Key: (Right.OFFICER, keypad.press),
     EraseKey: (Right.OFFICER, keypad.erase),
@@ -50,10 +50,10 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     CertificationMenu: (Right.LINKED, home.certification_menu),
 }
 
-# Those that only look.
+# Taps that change nothing.
 NAVIGATION: set[type[Tap]] = {Home, Help, ChooseLanguage, Officers, CertificationMenu}
 
-# Each is called with what stands behind the command.
+# Each handler is called with the text after the command.
 COMMANDS: dict[str, tuple[Right, Handler]] = {
     "menu": (Right.ANYONE, home.show_home),
     "help": (Right.ANYONE, home.show_help),
@@ -61,14 +61,14 @@ COMMANDS: dict[str, tuple[Right, Handler]] = {
     "logout": (Right.ANYONE, home.log_out),
 }
 
-# The texts that are asked for.
+# The handlers of typed answers, by the question that the chat awaits.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.USERNAME: Question(Right.ANYONE, entrance.take_username, entrance.ask_again),
     Awaiting.FULL_NAME: Question(Right.OFFICER, entrance.take_full_name, entrance.ask_again),
     Awaiting.POSITION: Question(Right.OFFICER, entrance.take_position, entrance.ask_again),
 }
 
-# What a right PIN leads to.
+# The steps after a right PIN, by the keypad's purpose.
 AFTER_PIN: dict[Purpose, Step] = {
     Purpose.SET: entrance.pin_chosen,
     Purpose.HAND_OVER: invitation.hand_over,

@@ -1,4 +1,4 @@
-"""A spot-check in the chat: one record after the other, its marks and notes, and handing it in.
+"""The screens of a spot-check: its records one by one, marks, notes, summary, and handing in.
 
-The certificate that follows is in handlers/certification.
+The screens for certifying afterwards are in handlers/certification.
 """

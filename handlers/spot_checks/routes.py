@@ -1,4 +1,4 @@
-"""Which taps and texts this room answers, with which right (handlers/dispatch.py)."""
+"""The taps and texts that this package handles, with the right each requires (handlers/dispatch.py)."""
 
 from handlers.chat.taps.spot_checks import (
     DrawSpotCheck,
@@ -27,15 +27,15 @@ TAPS: dict[type[Tap], tuple[Right, Handler]] = {
     HandInIncorrect: (Right.PROVINCE, spot_checking.confirm_hand_in),
 }
 
-# Those that only look.
+# Taps that change nothing.
 NAVIGATION: set[type[Tap]] = {SpotRecord, SpotSummary, SpotSummaryPage}
 
-# The texts that are asked for.
+# The handlers of typed answers, by the question that the chat awaits.
 QUESTIONS: dict[Awaiting, Question] = {
     Awaiting.NOTE: Question(Right.PROVINCE, spot_checking.take_note, spot_checking.ask_note_again),
 }
 
-# What a right PIN leads to.
+# The steps after a right PIN, by the keypad's purpose.
 AFTER_PIN: dict[Purpose, Step] = {
     Purpose.HAND_IN: spot_checking.hand_in_incorrect,
 }

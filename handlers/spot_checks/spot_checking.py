@@ -1,6 +1,6 @@
 """สุ่มตรวจสอบ: the drawn records one by one, a mark for each, the summary, and handing it in (province step 5).
 
-Whole names stand here and nowhere else: an officer compares them with the paper.
+Only these screens show full names, because the officer compares them with paper records.
 """
 
 from dataclasses import replace
@@ -56,17 +56,17 @@ from models.spot_checks.spot_checking import (
     require_ready_to_hand_in,
 )
 
-# What a screen has room for (Bot API, sendMessage: 4,096 letters): the menus of a record, its note, and a note in
-# the summary of 20.
+# The most characters for a record's menus, its note, and a note in the summary, to fit one message (Bot API,
+# sendMessage: 4,096).
 MENUS_LENGTH, NOTE_LENGTH, SUMMARY_NOTE_LENGTH = 2200, 500, 80
-# Between two menus on a line.
+# The separator of menus on one line.
 _BESIDE = Markup(" · ")
-# And an earlier note. After a reopening more records are drawn than the summary has room for on a page.
+# The most characters for an earlier note, and the records on one page of the summary.
 EARLIER_NOTE_LENGTH, RECORDS_PER_PAGE = 120, 20
 
 
 async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
-    """สุ่มตรวจสอบ: draw, or go on with what was drawn."""
+    """Draw a spot-check (สุ่มตรวจสอบ), or continue the existing one at the first record without a mark."""
     checking = await draw(
         turn.session,
         turn.officer,
@@ -80,20 +80,22 @@ async def start(turn: Turn, tap: DrawSpotCheck) -> Screen:
 
 
 async def _following(turn: Turn, checking: Checking, place: int) -> Screen:
-    """The next record without a mark, or the summary when all have one."""
-    following = checking.unmarked_after(place)
-    return await _summary(turn, checking) if following is None else record_screen(turn.texts, checking, following)
+    """Show the next record without a mark after `place`, or the summary when all have one."""
+    next_place = checking.unmarked_after(place)
+    return (
+        await _summary(turn, checking) if next_place is None else record_screen(turn.texts, checking, next_place)
+    )
 
 
 async def show_record(turn: Turn, tap: SpotRecord) -> Screen:
-    """One drawn record."""
-    found = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
-    return record_screen(turn.texts, found, tap.place)
+    """Show one drawn record."""
+    checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
+    return record_screen(turn.texts, checking, tap.place)
 
 
-def _neighbours(_: Texts, found: Checking, place: int) -> Row:
-    """The buttons to the record before and the one after, each with the place that it leads to."""
-    code, check, count = found.organization.dla_code, found.check.id, len(found.check.items)
+def _neighbours(_: Texts, checking: Checking, place: int) -> Row:
+    """The buttons to the previous and the next record."""
+    code, check, count = checking.organization.dla_code, checking.check.id, len(checking.check.items)
     row: Row = ()
     if place > 1:
         label = "◀ " + _.plain("record {place}/{count}", place=place - 1, count=count)
@@ -104,25 +106,25 @@ def _neighbours(_: Texts, found: Checking, place: int) -> Row:
     return row
 
 
-def record_screen(_: Texts, found: Checking, place: int) -> Screen:
-    """A record with its menus as they were recorded, and the two marks."""
-    item, code, check = found.item(place), found.organization.dla_code, found.check
+def record_screen(_: Texts, checking: Checking, place: int) -> Screen:
+    """The screen of one record, with the state of its menus and the buttons of the two marks."""
+    item, code, check = checking.item(place), checking.organization.dla_code, checking.check
     rows: tuple[Row, ...] = ()
     if check.handed_in_at is None:
-        rows += (_mark_buttons(_, found, item),)
-    neighbours = _neighbours(_, found, place)
+        rows += (_mark_buttons(_, checking, item),)
+    neighbours = _neighbours(_, checking, place)
     rows += (neighbours,) if neighbours else ()
     if check.marked:
         rows += ((Button(_.plain("Summary"), SpotSummary(code, check.id)),),)
     return Screen(
         lines(
             _("<b>Spot-check {place} of {count}</b>", place=place, count=len(check.items)),
-            organization_line(_, found.organization),
+            organization_line(_, checking.organization),
             "",
-            _person(_, found, item),
-            _since_certified(_, found, item),
+            _person(_, checking, item),
+            _since_certified(_, checking, item),
             "",
-            _menus(_, found, place),
+            _menus(_, checking, place),
             "",
             _("Result: {mark}", mark=_mark_line(_, item)),
             _note(item, NOTE_LENGTH),
@@ -131,23 +133,23 @@ def record_screen(_: Texts, found: Checking, place: int) -> Screen:
     )
 
 
-def _mark_buttons(_: Texts, found: Checking, item: SpotCheckItem) -> Row:
-    """The two marks. Neither is suggested by its colour where a menu is not filled in."""
-    is_complete = not found.menus(item.place, MenuState.EMPTY)
+def _mark_buttons(_: Texts, checking: Checking, item: SpotCheckItem) -> Row:
+    """The buttons of the two marks, without colours when a menu is empty, so that neither is suggested."""
+    is_complete = not checking.menus(item.place, MenuState.EMPTY)
     correct, incorrect = ("✅ " + mark_word(_, Mark.CORRECT)), ("❌ " + mark_word(_, Mark.INCORRECT))
     return (
-        Button(correct, _mark_tap(found, item, Mark.CORRECT), Style.SUCCESS if is_complete else None),
-        Button(incorrect, _mark_tap(found, item, Mark.INCORRECT), Style.DANGER if is_complete else None),
+        Button(correct, _mark_tap(checking, item, Mark.CORRECT), Style.SUCCESS if is_complete else None),
+        Button(incorrect, _mark_tap(checking, item, Mark.INCORRECT), Style.DANGER if is_complete else None),
     )
 
 
-def _mark_tap(found: Checking, item: SpotCheckItem, what: Mark) -> MarkRecord:
-    return MarkRecord(found.organization.dla_code, found.check.id, item.place, what)
+def _mark_tap(checking: Checking, item: SpotCheckItem, new_mark: Mark) -> MarkRecord:
+    return MarkRecord(checking.organization.dla_code, checking.check.id, item.place, new_mark)
 
 
-def _person(_: Texts, found: Checking, item: SpotCheckItem) -> Markup:
-    """Who it is: the whole name, the number, and what the person is."""
-    record = found.records[item.record_no]
+def _person(_: Texts, checking: Checking, item: SpotCheckItem) -> Markup:
+    """The person's full name, record number, category, position and level."""
+    record = checking.records[item.record_no]
     return lines(
         Markup("<b>{}</b>").format(record.full_name),
         _("Record no. <code>{number}</code>", number=record.record_no),
@@ -156,32 +158,35 @@ def _person(_: Texts, found: Checking, item: SpotCheckItem) -> Markup:
     )
 
 
-def _since_certified(_: Texts, found: Checking, item: SpotCheckItem) -> Markup | None:
-    """After a reopening: that the record was not correct before, and how it differs from what was certified."""
-    if found.basis is None:
+def _since_certified(_: Texts, checking: Checking, item: SpotCheckItem) -> Markup | None:
+    """After a reopening, the earlier note on an incorrect record and its changes since it was certified; else
+    None.
+    """
+    if checking.basis is None:
         return None
     parts: list[Markup | str] = []
-    if item.record_no in found.basis.incorrect:
-        note = " ".join(found.earlier_notes.get(item.record_no, "").split())
+    if item.record_no in checking.basis.incorrect:
+        note = " ".join(checking.earlier_notes.get(item.record_no, "").split())
         parts += ["", _("⚠️ <b>Not correct before</b>"), shortened(note, EARLIER_NOTE_LENGTH)]
-    change = found.changes.of_record(item.record_no) if found.changes is not None else None
+    change = checking.changes.of_record(item.record_no) if checking.changes is not None else None
     if change is not None:
         parts += ["", _("<b>Changed since it was certified</b>"), fields_text(_, change, whole_names=True)]
     return lines(*parts) if parts else None
 
 
-def _menus(_: Texts, found: Checking, place: int) -> Markup:
-    """Every menu of a record under what is recorded in it, what is missing first."""
+def _menus(_: Texts, checking: Checking, place: int) -> Markup:
+    """All menus of a record grouped by state, empty ones first."""
     states = (MenuState.EMPTY, MenuState.RECORDED, MenuState.NONE)
-    return lines(*(part for state in states for part in _menus_in(_, found, place, state)))
+    return lines(*(part for state in states for part in _menus_in(_, checking, place, state)))
 
 
-def _menus_in(_: Texts, found: Checking, place: int, state: MenuState) -> list[Markup]:
-    """The menus of a record that are in one state, below the state with their number: a line each where something
-    is missing, else side by side, so that the person's name stays on a phone's screen above the two marks.
+def _menus_in(_: Texts, checking: Checking, place: int, state: MenuState) -> list[Markup]:
+    """The menus of a record in one state, below a heading with their number; nothing if there are none.
+
+    Empty menus have a line each. The others share a line, so that the person's name stays visible on a phone.
     """
-    room = max(MENUS_LENGTH // max(len(found.menu_names), 1) - len(_BESIDE), 2)
-    names = found.menus(place, state)
+    room = max(MENUS_LENGTH // max(len(checking.menu_names), 1) - len(_BESIDE), 2)
+    names = checking.menus(place, state)
     title = {
         MenuState.EMPTY: _("⚠️ <b>Not filled in</b>"),
         MenuState.RECORDED: _("☑️ <b>Recorded</b>"),
@@ -190,8 +195,8 @@ def _menus_in(_: Texts, found: Checking, place: int, state: MenuState) -> list[M
     heading = Markup("{} ({})").format(title, len(names))
     if not names:
         return []
-    between = Markup("\n") if state is MenuState.EMPTY else _BESIDE
-    return [heading, between.join(shortened(name, room) for name in names)]
+    separator = Markup("\n") if state is MenuState.EMPTY else _BESIDE
+    return [heading, separator.join(shortened(name, room) for name in names)]
 
 
 def _mark_line(_: Texts, item: SpotCheckItem) -> Markup:
@@ -201,7 +206,7 @@ def _mark_line(_: Texts, item: SpotCheckItem) -> Markup:
 
 
 def _note(item: SpotCheckItem, length: int) -> Markup | None:
-    """What is not correct, as far as there is room."""
+    """The item's note, truncated to `length` characters; None without a note."""
     return Markup("{}").format(shortened(" ".join(item.note.split()), length)) if item.note else None
 
 
@@ -209,7 +214,10 @@ def _note(item: SpotCheckItem, length: int) -> Markup | None:
 
 
 async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
-    """ถูกต้อง at once; ไม่ถูกต้อง when it was said what is not."""
+    """Mark a record ถูกต้อง at once, or ask for a note before marking it ไม่ถูกต้อง.
+
+    A record with an empty menu is confirmed first.
+    """
     if tap.mark is Mark.INCORRECT:
         checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
         return _ask_note(turn, checking, tap)
@@ -220,7 +228,7 @@ async def mark_record(turn: Turn, tap: MarkRecord) -> Screen:
 
 
 async def mark_despite_empty(turn: Turn, tap: MarkDespiteEmpty) -> Screen:
-    """ถูกต้อง, after the question that names the menus."""
+    """Mark a record with empty menus ถูกต้อง, after the confirmation that names them."""
     return await _mark_correct(turn, tap, despite_empty_menus=True)
 
 
@@ -240,19 +248,19 @@ async def _mark_correct(turn: Turn, tap: MarkRecord | MarkDespiteEmpty, *, despi
     return await _following(turn, checking, tap.place)
 
 
-def empty_menus_screen(_: Texts, found: Checking, place: int) -> Screen:
-    """The second question before a record with an empty menu is marked ถูกต้อง: it names the menus."""
-    item, code, check = found.item(place), found.organization.dla_code, found.check
+def empty_menus_screen(_: Texts, checking: Checking, place: int) -> Screen:
+    """The confirmation before a record with empty menus is marked ถูกต้อง; it names the menus."""
+    item, code, check = checking.item(place), checking.organization.dla_code, checking.check
     anyway = Button(_.plain("Correct, though not filled in"), MarkDespiteEmpty(code, check.id, place))
-    incorrect = Button("❌ " + mark_word(_, Mark.INCORRECT), _mark_tap(found, item, Mark.INCORRECT))
+    incorrect = Button("❌ " + mark_word(_, Mark.INCORRECT), _mark_tap(checking, item, Mark.INCORRECT))
     return Screen(
         lines(
             _("<b>Spot-check {place} of {count}</b>", place=place, count=len(check.items)),
-            organization_line(_, found.organization),
+            organization_line(_, checking.organization),
             "",
-            _person(_, found, item),
+            _person(_, checking, item),
             "",
-            *_menus_in(_, found, place, MenuState.EMPTY),
+            *_menus_in(_, checking, place, MenuState.EMPTY),
             "",
             _("<b>These menus are not filled in. Is the record correct all the same?</b>"),
         ),
@@ -260,16 +268,16 @@ def empty_menus_screen(_: Texts, found: Checking, place: int) -> Screen:
     )
 
 
-def _ask_note(turn: Turn, found: Checking, tap: MarkRecord) -> Screen:
+def _ask_note(turn: Turn, checking: Checking, tap: MarkRecord) -> Screen:
     turn.conversation.awaiting = Awaiting.NOTE
     turn.conversation.subject = tap.pack()
     question = ask(turn, "Type <b>what is not correct</b>, in 5 to 1,000 letters, without names.")
     cancel = Button(turn.texts.plain("Cancel"), SpotRecord(tap.organization, tap.check, tap.place))
-    return replace(question, rows=((cancel,),)).headed(_person(turn.texts, found, found.item(tap.place)))
+    return replace(question, rows=((cancel,),)).headed(_person(turn.texts, checking, checking.item(tap.place)))
 
 
 async def take_note(turn: Turn, text: str) -> Screen:
-    """What is not correct, of the record that was asked about."""
+    """Take the typed note, and mark the record that was asked about ไม่ถูกต้อง."""
     tap = unpack(turn.conversation.subject or "")
     if not isinstance(tap, MarkRecord):
         raise TypeError("a note is asked for about a record only")
@@ -292,39 +300,43 @@ async def take_note(turn: Turn, text: str) -> Screen:
 
 
 async def ask_note_again(turn: Turn) -> Screen:
-    """The same question once more."""
+    """Repeat the question for the note."""
     tap = unpack(turn.conversation.subject or "")
     if not isinstance(tap, MarkRecord):
         raise TypeError("a note is asked for about a record only")
     return await mark_record(turn, tap)
 
 
-# --- the end ------------------------------------------------------------------------------------------------
+# --- summary and handing in
+# ------------------------------------------------------------------------------------------------
 
 
 async def show_summary(turn: Turn, tap: SpotSummary) -> Screen:
-    """Every record with its mark."""
+    """Show the first page of the summary."""
     return await _summary(turn, await load_checking(turn.session, turn.officer, tap.organization, tap.check))
 
 
 async def show_summary_page(turn: Turn, tap: SpotSummaryPage) -> Screen:
-    """The same, another page of it."""
+    """Show another page of the summary."""
     checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
     return await _summary(turn, checking, tap.page)
 
 
 async def _summary(turn: Turn, checking: Checking, page: int = 0) -> Screen:
-    """Every record with its mark, and what follows from them: where all are correct, the numbers and the way to
-    certify them.
+    """Show a page of the summary; if every record is correct, with the current numbers and the button to
+    certify.
     """
-    shown = None
+    current_review = None
     if checking.check.is_all_correct:
-        shown = await review(turn.session, turn.officer, checking.organization.dla_code)
-    return summary_screen(turn.texts, checking, shown, page)
+        current_review = await review(turn.session, turn.officer, checking.organization.dla_code)
+    return summary_screen(turn.texts, checking, current_review, page)
 
 
-def summary_screen(_: Texts, checking: Checking, shown: Review | None, page: int = 0) -> Screen:
-    """The summary of a spot-check; `shown`, the organization's review, where every record is correct."""
+def summary_screen(_: Texts, checking: Checking, current_review: Review | None, page: int = 0) -> Screen:
+    """The screen of a summary page: records with marks, and the possible next step.
+
+    `current_review` is the organization's review when every record is correct, else None.
+    """
     code, check = checking.organization.dla_code, checking.check
     pages = max(1, -(-len(check.items) // RECORDS_PER_PAGE))
     page = min(page, pages - 1)
@@ -339,8 +351,8 @@ def summary_screen(_: Texts, checking: Checking, shown: Review | None, page: int
         for item in check.items[page * RECORDS_PER_PAGE : (page + 1) * RECORDS_PER_PAGE]
     ]
     rows: tuple[Row, ...] = pager(_, page, pages, before, after)
-    if shown is not None:
-        rows += ((province.certify_button(_, shown),),)
+    if current_review is not None:
+        rows += ((province.certify_button(_, current_review),),)
     elif check.handed_in_at is None and check.marked == len(check.items):
         rows += ((Button(_.plain("Hand in the spot-check"), HandIn(code, check.id), Style.PRIMARY),),)
     if check.handed_in_at is not None and check.incorrect:
@@ -356,14 +368,14 @@ def summary_screen(_: Texts, checking: Checking, shown: Review | None, page: int
             _what_follows(_, checking),
             "",
             organization_line(_, checking.organization),
-            headcount_lines(_, shown.roster.headcount) if shown is not None else None,
+            headcount_lines(_, current_review.roster.headcount) if current_review is not None else None,
         ),
         (*rows, way_out(_, ProvinceReview(code))),
     )
 
 
 def _next_row(_: Texts) -> Row:
-    """ถัดไป: what failed waits for the operator, the officer goes on."""
+    """The button ถัดไป to the next waiting organization; the failed one now waits for the operator."""
     return (Button(_.plain("Next"), NextWaiting(), Style.PRIMARY),)
 
 
@@ -387,8 +399,9 @@ def _failing(_: Texts, checking: Checking) -> Markup:
 
 
 async def ask_hand_in(turn: Turn, tap: HandIn) -> Screen:
-    """ส่งผลสุ่มตรวจสอบ: it is asked once more. Where a colleague has marked all as correct meanwhile, certifying
-    hands it in.
+    """Ask for confirmation before a spot-check with incorrect records is handed in (ส่งผลสุ่มตรวจสอบ).
+
+    If a colleague has meanwhile marked all records correct, the summary is shown, because certifying hands it in.
     """
     _ = turn.texts
     checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
@@ -410,7 +423,10 @@ def _hand_in_title(_: Texts) -> Markup:
 
 
 async def confirm_hand_in(turn: Turn, tap: HandInIncorrect) -> Screen:
-    """ส่งผลสุ่มตรวจสอบ, after it was asked once more: what is handed in, and the PIN."""
+    """After the confirmation, ask for the PIN, below what is handed in.
+
+    If a mark has changed since, or all are correct now, the summary is shown instead.
+    """
     _ = turn.texts
     try:
         checking = await require_ready_to_hand_in(
@@ -427,14 +443,16 @@ async def confirm_hand_in(turn: Turn, tap: HandInIncorrect) -> Screen:
 
 
 async def hand_in_incorrect(turn: Turn, subject: str) -> Screen:
-    """After the PIN: nothing in the spot-check changes any more, and the operator is asked for a reopening.
-    `subject` is the callback data of the press that the PIN was asked for.
+    """After the PIN, hand the spot-check in, which also petitions the operator for a reopening.
+
+    `subject` is the callback data of the press for which the PIN was asked. If a mark has changed since, the
+    summary is shown instead.
     """
     _, tap = turn.texts, unpack(subject)
     if not isinstance(tap, HandInIncorrect):
         raise TypeError("this PIN is asked for by HandInIncorrect only")
     try:
-        asked = await hand_in(
+        petition = await hand_in(
             turn.session,
             turn.officer,
             tap.organization,
@@ -446,7 +464,7 @@ async def hand_in_incorrect(turn: Turn, subject: str) -> Screen:
         )
     except MarksChanged:
         return await _marks_changed(turn, tap)
-    if asked is None:
+    if petition is None:
         raise TypeError("these marks are not all correct: ask_hand_in has looked")
     failed = await find_organization(turn.session, turn.officer, tap.organization)
     return Screen(
@@ -456,7 +474,7 @@ async def hand_in_incorrect(turn: Turn, subject: str) -> Screen:
             _("⛔ The spot-check was handed in. These figures cannot be certified."),
             "",
             _("The operator was asked to open the register:"),
-            asked.body,
+            petition.body,
             "",
             _("You will be told of the decision."),
         ),
@@ -465,7 +483,7 @@ async def hand_in_incorrect(turn: Turn, subject: str) -> Screen:
 
 
 async def _marks_changed(turn: Turn, tap: HandInIncorrect) -> Screen:
-    """What the marks are now, with what follows from them."""
+    """Show the current summary, and say that a mark has changed and nothing was handed in."""
     checking = await load_checking(turn.session, turn.officer, tap.organization, tap.check)
     sentence = turn.texts(
         "⚠️ A result was changed meanwhile. Nothing was handed in. Please check the results again."

@@ -1,4 +1,4 @@
-"""Accounts, the officers linked to them, what they may see, and how passwords and PINs are tried and throttled.
+"""Accounts, their officers, access rights, PINs, and the rate limit on failed passwords and PINs.
 
-How a chat is linked or loses its link is in models/links.
+models/links links chats to accounts and ends links.
 """

@@ -17,8 +17,10 @@ class NotYours(DomainError):
 
 
 async def require_sight(session: AsyncSession, account: Account, organization: Organization) -> None:
-    """An organization is seen by its own officers and its province's. Raises NotYours, and BadSeal where somebody
-    without the secret key has written in which province it is.
+    """Check that an account may see an organization: an LAO its own, a province those in it.
+
+    Raises NotYours, and BadSeal when the organization's row, which names its province, was changed without the
+    secret key.
     """
     is_own = account.role is Role.LAO and account.organization_code == organization.dla_code
     is_of_province = account.role is Role.PROVINCE and account.province_code == organization.province_code
@@ -28,16 +30,19 @@ async def require_sight(session: AsyncSession, account: Account, organization: O
 
 
 async def find_organization(session: AsyncSession, officer: Officer, dla_code: str) -> Organization:
-    """An organization that the officer may see. Raises NotYours, also for an unknown code, and BadSeal."""
+    """Return the organization with this code, with its province loaded.
+
+    Raises NotYours when the officer may not see it or the code is unknown, and BadSeal as require_sight does.
+    """
     own = officer.account.organization
     if own is not None and own.dla_code == dla_code:
-        found: Organization | None = own
+        organization: Organization | None = own
     else:
-        found = await session.scalar(_organization(), {"code": dla_code})
-    if found is None:
+        organization = await session.scalar(_organization(), {"code": dla_code})
+    if organization is None:
         raise NotYours
-    await require_sight(session, officer.account, found)
-    return found
+    await require_sight(session, officer.account, organization)
+    return organization
 
 
 @cache

@@ -44,56 +44,63 @@ from models.base.thai import arabic_digits
 from models.organizations.organization import Organization, Province
 from models.security.row_seal import LENGTH, Sealed, SealedRow, name_of
 
-# After the password or an invitation, a PIN may be chosen for so long without giving it again.
+# How long after the password or an invitation an officer may choose a PIN without authenticating again.
 PIN_CHOICE = timedelta(minutes=15)
-# A chat that was left alone for so long asks for the PIN before it shows names or numbers.
+# After this idle time a chat asks for the PIN before it shows names or numbers.
 IDLE = timedelta(hours=12)
+# The shortest time between two updates of `last_seen_at`.
 SEEN_EVERY = timedelta(minutes=1)
 
-# Letters that every telephone types alike; no sign that a chat or a shell takes for its own.
+# ASCII characters that every keyboard can type; none that a chat or a shell interprets.
 _USERNAME = re.compile("[a-z0-9][a-z0-9._@-]{2,63}")
 
-# Room for a title, two names and a long position; both are columns of 200.
+# The longest name or position accepted, in characters; both columns hold 200.
 MAX_NAME = 120
-# The shortest positions have two (ครู). A single letter is a slip of the thumb, and certificates would bear it.
+# The shortest positions have two letters (ครู). A single letter is a typing error, and certificates would print
+# it.
 MIN_LETTERS = 2
 
-# Categories that no name has beside those that nobody sees: unassigned characters can disguise one, and pictures
-# are none.
+# Unicode categories refused in names in addition to the invisible ones. Unassigned characters (Cn) can disguise a
+# name; pictures and modifier symbols (So, Sk) belong to no name.
 _NOT_IN_NAMES = frozenset({"Cn", "So", "Sk"})
 
 
-# When a chat whose last look was made up was looked at.
+# The `last_seen_at` assumed for an officer whose stored one has a bad seal, so that the chat counts as idle.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Role(enum.StrEnum):
-    """Whose account it is: the two levels of the procedure."""
+    """The two levels of the procedure: an account belongs to a local organization (LAO) or to a province."""
 
     LAO = "lao"
     PROVINCE = "province"
 
 
 class LoginRefused(DomainError):
-    """Unknown username, wrong password, or a disabled account: one answer for all, so that none can be told."""
+    """Unknown username, wrong password, or disabled account: one error for all, so that a caller learns
+    nothing.
+    """
 
 
 class NameRule(enum.Enum):
-    """What a typed name or position must be."""
+    """The rules for a typed name or position, checked by name_or_position."""
 
     LETTERS = enum.auto()
     LENGTH = enum.auto()
-    # No pictures, and nothing that nobody sees.
+    # No pictures and no invisible characters.
     VISIBLE = enum.auto()
-    # Only letters that a certificate can show.
+    # Only characters that the certificate's font can draw.
     DRAWN = enum.auto()
     NO_LINK = enum.auto()
-    # Six digits in a row may be a PIN.
+    # No six digits in a row, because they may be a PIN.
     NO_NUMBER = enum.auto()
 
 
 class NameRefused(DomainError):
-    """A typed name or position breaks a `rule`; `letter` is the one that a certificate cannot show."""
+    """A typed name or position breaks `rule`.
+
+    For NameRule.DRAWN, `letter` is the character that cannot be drawn.
+    """
 
     def __init__(self, rule: NameRule, letter: str = "") -> None:
         super().__init__(rule.name)
@@ -102,7 +109,7 @@ class NameRefused(DomainError):
 
 
 class UsernameRefused(DomainError):
-    """What was typed cannot be the username of any account."""
+    """The typed text is not a valid username (is_username)."""
 
 
 class UnknownAccount(DomainError):
@@ -131,7 +138,7 @@ class Account(SealedRow, Lockable, Base):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     username: Mapped[str] = mapped_column(String(64), unique=True)
-    # None: by invitation only.
+    # None: chats are linked to the account by invitation only.
     password_hash: Mapped[str | None] = mapped_column(String(200))
     role: Mapped[Role] = mapped_column(text_enum(Role))
     organization_code: Mapped[str | None] = mapped_column(ForeignKey("organization.dla_code"), index=True)
@@ -158,22 +165,23 @@ class Account(SealedRow, Lockable, Base):
 
     @property
     def unit(self) -> str:
-        """The code of the organization or province that it acts for."""
+        """The code of the organization or province that the account acts for."""
         return self.organization_code or self.province_code or ""
 
     @property
     def recorded_in(self) -> str | None:
-        """The chain of its unit."""
+        """The audit chain of the account's events: its unit's code."""
         return self.unit
 
 
+# The second seal of an officer's row, over `last_seen_at` alone.
 SEEN = Sealed(("last_seen_at",), into="seen_seal")
 
 
 class Officer(SealedRow, Base):
-    """One Telegram user's link to an account, with the name and position that certificates will bear.
+    """One Telegram user's link to an account, with the name and position that certificates print.
 
-    A link that ended stays as a row, so that history can name it; an active one has no `unlinked_at`.
+    An active link has no `unlinked_at`. The row of an ended link is kept, so that history can name the officer.
     """
 
     COVERAGE: ClassVar[Coverage] = covered(
@@ -197,19 +205,20 @@ class Officer(SealedRow, Base):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
-    # Telegram's ids need 52 bits (Bot API, User.id); in a private chat the chat has its user's id.
+    # Telegram user ids have up to 52 bits (Bot API, User.id). A private chat has the id of its user.
     user_id: Mapped[int] = mapped_column(BigInteger)
     full_name: Mapped[str | None] = mapped_column(String(200))
     position: Mapped[str | None] = mapped_column(String(200))
     linked_at: Mapped[datetime]
     unlinked_at: Mapped[datetime | None]
-    # models/accounts/pin.py: what an irreversible press and the return after an idle time ask for.
+    # The hash of the PIN (models/accounts/pin.py), asked for before an irreversible press and after an idle time.
     pin_hash: Mapped[str | None] = mapped_column(String(200))
-    # After the password or an invitation a PIN may be chosen for a while, and only then.
+    # Until when the officer may choose a PIN (PIN_CHOICE).
     may_set_pin_until: Mapped[datetime | None]
-    # The last tap or message of an open session.
+    # The time of the last tap or message in an unlocked chat, at a resolution of SEEN_EVERY.
     last_seen_at: Mapped[datetime | None]
-    # Of `last_seen_at`, which changes once a minute: the other seal changes only with what the record tells of.
+    # The seal of `last_seen_at`, which changes every minute. The other seal covers only columns whose changes are
+    # recorded as events.
     seen_seal: Mapped[str | None] = mapped_column(String(LENGTH), sort_order=101)
 
     SEALS: ClassVar[tuple[Sealed, ...]] = (
@@ -232,29 +241,32 @@ class Officer(SealedRow, Base):
 
     @property
     def recorded_in(self) -> str | None:
-        """The chain of its account's unit, where the account is loaded."""
+        """The audit chain of the account's unit; None when the account is not loaded."""
         account: Account | None = self.__dict__.get("account")
         return account.unit if account is not None else None
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has said its name and position and chosen a PIN; until then it can only do that."""
+        """Whether the officer has given a name, a position and a PIN; until then the bot asks only for these."""
         return self.full_name is not None and self.position is not None and self.pin_hash is not None
 
     def is_idle(self, now: datetime) -> bool:
-        """Whether the chat was left alone for 12 hours: the phone may be in other hands."""
+        """Whether the officer has not used the chat for IDLE (12 hours), so that the phone may be in other
+        hands.
+        """
         return is_past(self.last_seen_at or self.linked_at, IDLE, now)
 
     def may_set_pin(self, now: datetime) -> bool:
-        """Whether it may choose a PIN without giving the password again."""
+        """Whether the officer may choose a PIN now without giving the password again."""
         until = self.may_set_pin_until
         return until is not None and until >= now and not is_ahead(until, PIN_CHOICE, now)
 
 
 @dataclass(frozen=True)
 class LoginCandidate:
-    """What a password is checked against, read before the slow check and looked at again after it; and the chain
-    in which wrong ones are recorded.
+    """The account and hash that a password is checked against, read before the slow hash and compared after it.
+
+    `chain` is the audit chain for failed logins. All fields are None for an unknown or disabled account.
     """
 
     account_id: int | None
@@ -263,8 +275,10 @@ class LoginCandidate:
 
 
 def normalize_username(username: str) -> str:
-    """Usernames differ neither by case nor by blanks around them, nor by characters there that nobody sees, nor by
-    the keyboard on which they are typed: Thai digits and full-width letters are those of ASCII.
+    """Return the canonical spelling of a typed username, by which accounts are stored and looked up.
+
+    Folds case, strips blanks and invisible characters at both ends, and maps Thai digits and full-width letters to
+    ASCII.
     """
     username = arabic_digits(spelled(username))
     blanks = {letter for letter in username if letter.isspace() or unicodedata.category(letter) == "Cf"}
@@ -272,12 +286,17 @@ def normalize_username(username: str) -> str:
 
 
 def is_username(username: str) -> bool:
-    """Whether an account can have this username, normalized: 3 to 64 characters, without blanks."""
+    """Whether a normalized username is valid: 3 to 64 characters of a-z, 0-9 and `._@-`, the first a letter or
+    digit.
+    """
     return _USERNAME.fullmatch(username) is not None
 
 
 def name_or_position(typed: str) -> str:
-    """What an officer typed as its name or position, in one spelling, blanks tidied. Raises NameRefused."""
+    """Return a typed name or position in canonical spelling with single blanks.
+
+    Raises NameRefused with the first rule that the text breaks.
+    """
     tidy = " ".join(spelled(typed).split())
     if any(is_unseen(letter, _NOT_IN_NAMES) for letter in tidy):
         raise NameRefused(NameRule.VISIBLE)
@@ -294,7 +313,7 @@ def name_or_position(typed: str) -> str:
 
 
 async def find_account(session: AsyncSession, username: str) -> Account:
-    """The account with this username. Raises UnknownAccount."""
+    """Return the account with this username. Raises UnknownAccount."""
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     if account is None:
         raise UnknownAccount(username)
@@ -302,9 +321,9 @@ async def find_account(session: AsyncSession, username: str) -> Account:
 
 
 async def login_candidate(session: AsyncSession, username: str) -> LoginCandidate:
-    """What to check a typed password against; without ids for an unknown or disabled account.
+    """Return what to check a typed password against; all fields are None for an unknown or disabled account.
 
-    Raises BadSeal for one that somebody without the secret key has changed.
+    Raises BadSeal when the account's row was changed without the secret key.
     """
     account = await session.scalar(
         select(Account).where(Account.username == normalize_username(username), Account.disabled_at.is_(None))
@@ -316,37 +335,38 @@ async def login_candidate(session: AsyncSession, username: str) -> LoginCandidat
 
 
 async def username_to_keep(session: AsyncSession, typed: str) -> str:
-    """What to keep of a typed username until the password comes: the username when an account has it, else a keyed
-    digest, because what no account has may be a password.
+    """Return what to store of a typed username until the password arrives.
 
-    `login_candidate` and the throttle take either. Raises UsernameRefused for what cannot be a username.
+    That is the username of an existing account, or else a keyed digest, because an unknown username may be a
+    mistyped password. `login_candidate` and the throttle accept either. Raises UsernameRefused when the text is
+    not a valid username.
     """
     username = normalize_username(typed)
     if not is_username(username):
         raise UsernameRefused
-    # Of two blanks at the end a phone makes a full stop and a blank.
-    meant = (username, username.removesuffix("."))
-    known = set(await session.scalars(select(Account.username).where(Account.username.in_(meant))))
-    return next((name for name in meant if name in known), None) or throttle.name_key(session, username)
+    # Phone keyboards replace two blanks at the end with a full stop and a blank.
+    candidates = (username, username.removesuffix("."))
+    known = set(await session.scalars(select(Account.username).where(Account.username.in_(candidates))))
+    return next((name for name in candidates if name in known), None) or throttle.name_key(session, username)
 
 
 async def names_account(session: AsyncSession, typed: str) -> bool:
-    """Whether a word of a text is the username of an account."""
+    """Whether any word of a typed text is the username of an account."""
     words = {normalize_username(word) for word in typed.split()}
     return bool(await session.scalar(select(exists().where(Account.username.in_(words)))))
 
 
 async def active_officer(session: AsyncSession, user_id: int) -> Officer | None:
-    """The officer behind a Telegram user, with account, organization and province, in one query.
+    """Return the officer linked to a Telegram user, with account, organization and province loaded in one query.
 
-    A disabled account has no officers while it is disabled, nor has one whose seal does not fit, or its link's.
+    Returns None when there is no active link, the account is disabled, or the seal of either row is bad.
     """
     officer = await session.scalar(_active(), {"user": user_id})
     return None if officer is None or await bad_seal(session, officer) is not None else officer
 
 
 async def bad_seal(session: AsyncSession, officer: Officer) -> str | None:
-    """The name of the officer's row or its account's, when somebody without the secret key has changed it."""
+    """Return the name of the first row, account or officer, that was changed without the secret key; or None."""
     for row in (officer.account, officer):
         if not await has_good_seal(session, row):
             return name_of(row)
@@ -354,7 +374,10 @@ async def bad_seal(session: AsyncSession, officer: Officer) -> str | None:
 
 
 async def trust_last_seen(session: AsyncSession, officer: Officer) -> bool:
-    """Whether nobody has made a chat look as if it were in use; one that was is taken for idle, in memory."""
+    """Whether the seal of `last_seen_at` is good.
+
+    If not, sets the officer to idle in memory, so the PIN is asked.
+    """
     if await has_good_seal(session, officer, SEEN):
         return True
     set_committed_value(officer, "last_seen_at", _NEVER)
@@ -379,14 +402,12 @@ def _active() -> Select[Officer]:
 
 
 async def is_somebodys(session: AsyncSession, user_id: int) -> bool:
-    """Whether a Telegram user is or was linked to an account, and has not been forgotten
-    (models/operator/erasure.py).
-    """
+    """Whether a Telegram user is or was linked to an account and was not erased (models/operator/erasure.py)."""
     return bool(await session.scalar(select(exists().where(Officer.user_id == user_id))))
 
 
 async def record_change(session: AsyncSession, account: Account, change: str, now: datetime) -> None:
-    """Record that the operator changed an account: disabled, enabled, password."""
+    """Record a change that the operator made to an account: `disabled`, `enabled` or `password`."""
     await event_chain.record(
         session, event_chain.Event.ACCOUNT_CHANGED, account.unit, now, username=account.username, change=change
     )
@@ -400,9 +421,9 @@ async def name_officer(
     full_name: str | None = None,
     position: str | None = None,
 ) -> None:
-    """Keep the name or the position that an officer has typed. The record tells that, and not what it typed.
+    """Store the name or the position that an officer typed. The event says which one changed, not the text.
 
-    Raises BadSeal, RecordBroken.
+    Raises BadSeal or RecordBroken when the officer's row was changed without the secret key.
     """
     await require_newest(session, officer.account.unit, [officer])
     if full_name is not None:
@@ -416,9 +437,10 @@ async def name_officer(
 
 
 async def allow_new_pin(session: AsyncSession, officer: Officer, now: datetime, by: str) -> None:
-    """An officer may choose a new PIN for a while: it has given the account's `password`, or an `invitation`.
+    """Allow an officer to choose a new PIN until PIN_CHOICE from now, and record it.
 
-    Raises BadSeal, RecordBroken.
+    `by` says how the officer authenticated: `password` or `invitation`. Raises BadSeal or RecordBroken when the
+    officer's row was changed without the secret key.
     """
     await require_newest(session, officer.account.unit, [officer])
     officer.may_set_pin_until = now + PIN_CHOICE
@@ -430,17 +452,18 @@ async def allow_new_pin(session: AsyncSession, officer: Officer, now: datetime, 
 async def record_wrong_pin(
     session: AsyncSession, officer: Officer, now: datetime, tries: Tries | None, *, blocks: bool
 ) -> None:
-    """Record a wrong PIN, with the state of its throttle; `blocks`: it has closed the keypad for a while."""
+    """Record a wrong PIN with the state of its throttle. `blocks` says that it started a block of the key."""
     kind = event_chain.Event.PIN_BLOCKED if blocks else event_chain.Event.PIN_FAILED
-    told = {} if tries is None else {"tries": tries.as_details()}
-    await event_chain.record(session, kind, officer.account.unit, now, officer=officer.id, **told)
+    details = {} if tries is None else {"tries": tries.as_details()}
+    await event_chain.record(session, kind, officer.account.unit, now, officer=officer.id, **details)
 
 
 async def record_refusal(
     session: AsyncSession, officer: Officer | None, user_id: int, what: str, now: datetime
 ) -> None:
-    """Record that somebody tried what it has no right to, or count it where that was recorded on the same day; the
-    chain is that of its own account.
+    """Record that a user attempted something without the right to it; only count repetitions on the same day.
+
+    The event goes to the chain of the user's own account, or to the system chain when the user is not linked.
     """
     chain = officer.account.unit if officer else event_chain.SYSTEM
     number, counted_as = (officer.id, what) if officer else (None, "")
@@ -452,28 +475,35 @@ async def record_refusal(
 async def record_failed_login(
     session: AsyncSession, username: str, user_id: int, now: datetime, tries: Tries | None = None
 ) -> None:
-    """Record a refused login in the account's chain, with the state of its throttle; what was typed for an unknown
-    account is not kept, for it may be a password. Those for unknown accounts are counted after the first of a chat
-    and day: what bounds the others is the account's own throttle.
+    """Record a refused login in the account's chain, with the state of its throttle.
+
+    For an unknown account the event goes to the system chain without the typed username, which may be a password.
+    Only the first such event of a chat on one day is recorded; repetitions are counted. Failures for known
+    accounts are limited by the account's throttle and are always recorded.
     """
     account = await session.scalar(select(Account).where(Account.username == normalize_username(username)))
     failed = event_chain.Event.LOGIN_FAILED
     if account is not None:
-        details = {"username": account.username} | ({} if tries is None else {"tries": tries.as_details()})
-        await event_chain.record(session, failed, account.unit, now, user=user_id, **details)
+        spent = {"tries": tries.as_details()} if tries is not None else {}
+        await event_chain.record(
+            session, failed, account.unit, now, user=user_id, username=account.username, **spent
+        )
     elif await is_first_refusal(session, failed, event_chain.SYSTEM, now, user_id):
         await event_chain.record(session, failed, event_chain.SYSTEM, now, user=user_id)
 
 
 async def saw_officer(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """The chat is in use: its session stays open. Written down once a minute at most."""
+    """Update the officer's `last_seen_at`, at most once per SEEN_EVERY (a minute)."""
     if officer.last_seen_at is None or is_past(officer.last_seen_at, SEEN_EVERY, now):
         officer.last_seen_at = now
         await session.flush()
 
 
 async def officers_concerned(session: AsyncSession, organization: Organization, *roles: Role) -> list[Officer]:
-    """The officers with a name and a position of an organization, of its province, or of both."""
+    """Return the linked officers who have a position, of the organization, its province, or both.
+
+    `roles` selects the level: Role.LAO the organization's officers, Role.PROVINCE its province's.
+    """
     parameters = {"code": organization.dla_code, "province": organization.province_code}
     return list(await session.scalars(_concerned(*roles), parameters))
 
@@ -493,17 +523,17 @@ def _concerned(*roles: Role) -> Select[Officer]:
     )
 
 
-def chats(*of: ColumnElement[bool]) -> Select[int]:
-    """The chats of all officers who are linked and ready, of the accounts that a condition holds for."""
+def chats(*conditions: ColumnElement[bool]) -> Select[int]:
+    """A query for the chats of all reachable officers of enabled accounts that meet all `conditions`."""
     return (
         select(Officer.user_id)
         .join(Account, Account.id == Officer.account_id)
-        .where(is_reachable(), Account.disabled_at.is_(None), *of)
+        .where(is_reachable(), Account.disabled_at.is_(None), *conditions)
     )
 
 
 def organizations_with_officers() -> Select[str | None]:
-    """The codes of organizations for which somebody is linked and ready."""
+    """A query for the codes of organizations that have a reachable officer of an enabled account."""
     return (
         select(Account.organization_code)
         .join(Officer, Officer.account_id == Account.id)
@@ -512,7 +542,7 @@ def organizations_with_officers() -> Select[str | None]:
 
 
 def is_reachable() -> ColumnElement[bool]:
-    """A condition on officers: linked, with a name, a position and a PIN."""
+    """An SQL condition on Officer: the link is active and name, position and PIN are set."""
     return and_(
         Officer.unlinked_at.is_(None),
         Officer.full_name.is_not(None),
@@ -522,9 +552,10 @@ def is_reachable() -> ColumnElement[bool]:
 
 
 async def linked_officers(session: AsyncSession, account_ids: list[int], *, hold: bool = False) -> list[Officer]:
-    """The officers with an active link to these accounts, ready or not, in order of linking.
+    """Return the officers with an active link to these accounts, ready or not, in order of linking.
 
-    `hold` locks their rows, all before the chain of the account: in the order of everybody's tap.
+    `hold` locks their rows. Callers lock them before the account's chain, in the same order as every tap does, so
+    that no deadlock arises.
     """
     statement = (
         select(Officer)

@@ -1,12 +1,13 @@
-"""The PIN of an officer, and the keypad of buttons on which it is given.
+"""The PIN of an officer, and the keypad of buttons on which the officer enters it.
 
-Telegram proves an account, not a person: the PIN is asked before an irreversible press, and when a chat has been
-left alone. Six digits are few, so what makes them hold is the throttle (models/accounts/throttle.py) and the key
-in the hash: a stolen database alone cannot be tried out (NIST SP 800-63B, 3.1.1.2, "pepper").
+Telegram authenticates a user's account, not the person who holds the phone. The bot therefore asks for the PIN
+before an irreversible press and after an idle time. Six digits can be guessed, so two mechanisms protect them: the
+throttle (models/accounts/throttle.py) limits attempts, and a secret key in the hash makes a stolen database
+useless without it (NIST SP 800-63B, 3.1.1.2, "pepper").
 
-A keypad is one row a person. Buttons carry a keypad's number and a place on it, never a digit; which digit is
-where, and what was entered, is sealed. Whose keypad it is, its number, what it is for and when it was opened are
-associated data of the sealed part: a row in which one of them was changed opens for nobody.
+The table has one keypad per user. A button's callback data carries the keypad's nonce and a place, never a digit.
+The layout of the digits and what was entered are encrypted. The user, the nonce, the purpose, the subject and the
+opening time are associated data of the encryption: a row in which one of them was changed cannot be decrypted.
 """
 
 import enum
@@ -43,18 +44,18 @@ from models.security.keys import Keyring
 from models.security.sealing import Seal, Unreadable
 
 LENGTH = 6
-# A keypad that was left open is not gone on with.
+# An open keypad expires after this time.
 KEYPAD_LIFETIME = timedelta(minutes=30)
-# So many of the digits that an officer has typed are barred, the newest: those of ten messages that hold nothing
-# else (Bot API, sendMessage: 4,096 letters).
+# How many of an officer's typed digits are barred, the newest ones: the digits of ten messages of nothing but
+# digits (Bot API, sendMessage: 4,096 characters each).
 _MOST_BARRED = 40_960
 
-# As for passwords: the OWASP password storage cheat sheet's minimum for Argon2id.
+# The OWASP password storage cheat sheet's minimum for Argon2id, as for passwords.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class Purpose(enum.StrEnum):
-    """What a keypad is for."""
+    """The action for which a keypad asks for a PIN. SET chooses a new PIN; the others check the existing one."""
 
     SET = "set"
     CONFIRM = "confirm"
@@ -64,15 +65,15 @@ class Purpose(enum.StrEnum):
 
 
 class KeypadExpired(DomainError):
-    """The keypad is unknown, another officer's, replaced by a newer one, or too old."""
+    """The keypad is unknown, belongs to another officer, was replaced by a newer one, or is too old."""
 
 
 class WeakPin(DomainError):
-    """A PIN that is guessed first: one digit or a short pattern over and over, a run, or part of the username."""
+    """The PIN is easy to guess: a repeated digit or short pattern, a run, or part of the username."""
 
 
 class Keypad(Base):
-    """The keypad that a person has open; opening another one ends it."""
+    """The row of a user's open keypad; a newly opened keypad replaces it."""
 
     COVERAGE: ClassVar[Coverage] = covered(
         sealed="user_id nonce purpose subject sealed",
@@ -92,12 +93,13 @@ class Keypad(Base):
 
 @dataclass(frozen=True)
 class Pad:
-    """A keypad with what is sealed in it.
+    """A keypad in memory, with its encrypted fields decrypted.
 
-    `subject` is what the PIN is for: a confirmation's nonce, or the callback data to go on with.
-    `layout[place]` is the digit of the button with that place in its callback data. `first` is a new PIN given for
-    the first time. `heading` is what stands above the keys, as HTML. `barred` are the digits that were typed in
-    messages while a new PIN was chosen, one message after the other: no six of them in a row can be chosen.
+    `subject` identifies the action that the PIN releases: a confirmation's nonce, or the callback data to continue
+    with. `layout[place]` is the digit of the button whose callback data has that place. `first` is the first entry
+    of a new PIN, which is entered twice. `heading` is the text above the keys, as HTML. `barred` are the digits
+    that the officer typed in messages while choosing a new PIN, concatenated: no six consecutive ones of them can
+    be the PIN.
     """
 
     nonce: str
@@ -111,14 +113,20 @@ class Pad:
     barred: str = ""
 
     def pressed(self, place: int) -> "Pad":
-        """The keypad after a key; a full one starts anew."""
+        """Return the keypad after one more digit; a full keypad starts with an empty entry.
+
+        Raises KeypadExpired when the layout has no such place.
+        """
         if place >= len(self.layout):
             raise KeypadExpired
         before = "" if self.is_full else self.entered
         return replace(self, entered=f"{before}{self.layout[place]}")
 
     def barring(self, typed: str) -> "Pad":
-        """The keypad after a message: no number that the messages hold can be chosen, nor was it a first entry."""
+        """Return the keypad with the digits of a typed message barred.
+
+        If the first entry of the new PIN is among the barred digits, both entries are cleared.
+        """
         barred = _barring(self.barred, typed)
         if self.first and self.first in barred:
             return replace(self, barred=barred, first="", entered="")
@@ -126,7 +134,7 @@ class Pad:
 
     @property
     def is_full(self) -> bool:
-        """Whether six digits were entered."""
+        """Whether all six digits are entered."""
         return len(self.entered) >= LENGTH
 
 
@@ -142,8 +150,9 @@ async def open_keypad(
     now: datetime,
     rng: random.Random,
 ) -> Pad:
-    """A new keypad, with its digits behind places that were drawn for it; the officer's old one ends. What was
-    barred on it stays barred.
+    """Open a new keypad with a random nonce and layout, which replaces the officer's current one.
+
+    Digits barred on the replaced keypad stay barred.
     """
     nonce, layout = f"{rng.getrandbits(64):016x}", tuple(rng.sample(range(10), 10))
     barred = await _barred(session, officer)
@@ -164,7 +173,10 @@ async def open_keypad(
 
 
 async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: datetime) -> Pad:
-    """The officer's open keypad. Raises KeypadExpired."""
+    """Return the officer's open keypad.
+
+    Raises KeypadExpired when `nonce` is not its nonce, or it is too old or unreadable.
+    """
     row = await session.get(Keypad, officer.user_id)
     if row is None or not nonce or row.nonce != nonce or is_past(row.opened_at, KEYPAD_LIFETIME, now):
         raise KeypadExpired
@@ -175,20 +187,23 @@ async def load_keypad(session: AsyncSession, officer: Officer, nonce: str, now: 
 
 
 async def keep_keypad(session: AsyncSession, officer: Officer, pad: Pad) -> None:
-    """Write down what was entered so far."""
-    keeping, _ = _statements()
-    await session.execute(keeping, {"user": officer.user_id, "now_sealed": _sealed(session, officer.user_id, pad)})
+    """Store the encrypted fields of an open keypad, such as the digits entered so far."""
+    update_sealed, _ = _statements()
+    await session.execute(
+        update_sealed, {"user": officer.user_id, "now_sealed": _sealed(session, officer.user_id, pad)}
+    )
 
 
 async def close_keypad(session: AsyncSession, officer: Officer) -> None:
-    """The keypad has done its work."""
-    _, closing = _statements()
-    await session.execute(closing, {"user": officer.user_id})
+    """Delete the officer's keypad with its barred digits."""
+    _, delete_keypad = _statements()
+    await session.execute(delete_keypad, {"user": officer.user_id})
 
 
 async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
-    """The keypad is on no screen any more, and no digit counts on it. Only what was barred while a new PIN was
-    chosen is kept, for the next keypad.
+    """Close a keypad whose message is no longer shown, but keep its barred digits for the next keypad.
+
+    A keypad without barred digits is deleted.
     """
     row = await _find_row(session, officer)
     pad = None if row is None else await _readable(session, row)
@@ -199,15 +214,17 @@ async def leave_keypad(session: AsyncSession, officer: Officer) -> None:
 
 
 async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime) -> None:
-    """Bar what was typed before the keypad is there on which a PIN will be chosen: for as long as a keypad lives,
-    from the last of it on. A keypad that is open stays.
+    """Bar the digits of a typed message, also before a keypad for choosing a PIN is open.
+
+    They stay barred for KEYPAD_LIFETIME after the last such message. An open keypad stays open. Does nothing for a
+    message without digits.
     """
     if not _digits(typed):
         return
     row = await _find_row(session, officer)
     if row is None:
-        inside = _values(session, officer.user_id, _no_keys(_barring("", typed), now))
-        await session.execute(insert(Keypad.core()).values(user_id=officer.user_id, **inside))
+        columns = _values(session, officer.user_id, _no_keys(_barring("", typed), now))
+        await session.execute(insert(Keypad.core()).values(user_id=officer.user_id, **columns))
         return
     pad = await _readable(session, row)
     barred = _barring(pad.barred if pad else "", typed)
@@ -218,16 +235,16 @@ async def bar(session: AsyncSession, officer: Officer, typed: str, now: datetime
 
 
 async def _find_row(session: AsyncSession, officer: Officer) -> Any:
-    """The officer's row, whatever is in it; None when there is none."""
+    """Return the officer's keypad row, open or not; None when there is none."""
     table = Keypad.core()
     return (await session.execute(select(table).where(table.c.user_id == officer.user_id))).first()
 
 
 async def _empty(session: AsyncSession, officer: Officer, barred: str, opened_at: datetime) -> None:
-    """Leave nothing of the officer's keypad but what is barred."""
+    """Overwrite the officer's keypad with one that has no keys and only these barred digits."""
     table = Keypad.core()
-    inside = _values(session, officer.user_id, _no_keys(barred, opened_at))
-    await session.execute(update(table).where(table.c.user_id == officer.user_id).values(**inside))
+    columns = _values(session, officer.user_id, _no_keys(barred, opened_at))
+    await session.execute(update(table).where(table.c.user_id == officer.user_id).values(**columns))
 
 
 def _no_keys(barred: str, opened_at: datetime) -> Pad:
@@ -247,36 +264,36 @@ async def _barred(session: AsyncSession, officer: Officer) -> str:
 @cache
 def _statements() -> tuple[Update, Delete]:
     table = Keypad.core()
-    is_theirs = table.c.user_id == bindparam("user")
-    return update(table).where(is_theirs).values(sealed=bindparam("now_sealed")), delete(table).where(is_theirs)
+    is_of_user = table.c.user_id == bindparam("user")
+    return update(table).where(is_of_user).values(sealed=bindparam("now_sealed")), delete(table).where(is_of_user)
 
 
-# What of a keypad stands in columns of its own, readable and sealed as associated data.
+# The fields of a keypad that are plain columns; the encryption authenticates them as associated data.
 _OPEN = ("nonce", "purpose", "subject", "opened_at")
 
 
 def _values(session: AsyncSession, user_id: int, pad: Pad) -> dict[str, Any]:
-    """The columns of a keypad's row, except for its owner."""
+    """Return the columns of a keypad's row except `user_id`."""
     return {name: getattr(pad, name) for name in _OPEN} | {"sealed": _sealed(session, user_id, pad)}
 
 
 def _about(user_id: int, keypad: Any) -> bytes:
-    """The associated data of a keypad, from its Pad or its row."""
-    moment = keypad.opened_at.astimezone(UTC).isoformat()
-    return event_chain.canonical([user_id, keypad.nonce, keypad.purpose, keypad.subject, moment]).encode()
+    """Return the associated data of a keypad's encryption, from its Pad or its row."""
+    opened_at = keypad.opened_at.astimezone(UTC).isoformat()
+    return event_chain.canonical([user_id, keypad.nonce, keypad.purpose, keypad.subject, opened_at]).encode()
 
 
 def _sealed(session: AsyncSession, user_id: int, pad: Pad) -> bytes:
-    inside = {key: value for key, value in asdict(pad).items() if key not in _OPEN}
-    return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(inside), _about(user_id, pad))
+    sealed_fields = {key: value for key, value in asdict(pad).items() if key not in _OPEN}
+    return Seal(event_chain.keyring(session), "keypad").close(orjson.dumps(sealed_fields), _about(user_id, pad))
 
 
 async def _unsealed(session: AsyncSession, row: Any) -> Pad:
-    """The keypad in a row. Raises Unreadable."""
-    inside: dict[str, Any] = orjson.loads(await _opened(session, row))
-    # An older version has sealed no digits, or a list of numbers.
-    inside |= {"layout": tuple(inside["layout"]), "barred": "".join(inside.get("barred", ()))}
-    return Pad(row.nonce, row.purpose, row.subject, row.opened_at, **inside)
+    """Decrypt the keypad in a row. Raises Unreadable."""
+    sealed_fields: dict[str, Any] = orjson.loads(await _opened(session, row))
+    # Older versions stored no barred digits, or a list of them.
+    sealed_fields |= {"layout": tuple(sealed_fields["layout"]), "barred": "".join(sealed_fields.get("barred", ()))}
+    return Pad(row.nonce, row.purpose, row.subject, row.opened_at, **sealed_fields)
 
 
 async def _opened(session: AsyncSession, row: Any) -> bytes:
@@ -293,23 +310,23 @@ async def _opened(session: AsyncSession, row: Any) -> bytes:
     except Unreadable:
         if state.all_under or state.distrusts:
             raise
-    # The version before has opened it, without associated data.
+    # The previous version encrypted keypads without associated data.
     return seal.open(row.sealed)
 
 
 async def _readable(session: AsyncSession, row: Any) -> Pad | None:
-    """The keypad in a row; None for one that does not open."""
+    """Decrypt the keypad in a row; None when it cannot be decrypted."""
     try:
         return await _unsealed(session, row)
     except Unreadable:
         return None
 
 
-# --- what is typed beside it ---------------------------------------------------------------------------------
+# --- digits in typed messages ---------------------------------------------------------------------------------
 
 
 def is_bare_number(typed: str) -> bool:
-    """Whether a message is nothing but six digits of any script, once or over and over, with at most one word."""
+    """Whether a message is only a six-digit number in any script, possibly repeated, with at most one word."""
     digits = _digits(typed)
     is_six = bool(digits) and digits == digits[:LENGTH] * (len(digits) // LENGTH)
     spelled = (letter if letter.isalpha() or unicodedata.category(letter)[0] == "M" else " " for letter in typed)
@@ -318,7 +335,7 @@ def is_bare_number(typed: str) -> bool:
 
 
 def holds_number(typed: str) -> bool:
-    """Whether a text holds six digits of any script in a row, with whatever is no letter between them."""
+    """Whether a text has six digits of any script with no letter between them."""
     row = 0
     for letter in typed:
         if letter.isalpha():
@@ -331,7 +348,7 @@ def holds_number(typed: str) -> bool:
 
 
 def _digits(typed: str) -> str:
-    """The digits of a message as 0-9: Thai, full-width, raised and circled ones too."""
+    """Return the digits of a message as 0-9, including Thai, full-width, superscript and circled digits."""
     values = (unicodedata.digit(letter, None) for letter in typed)
     return "".join(str(value) for value in values if value is not None)
 
@@ -340,7 +357,7 @@ def _digits(typed: str) -> str:
 
 
 def require_strong(pin: str, username: str) -> None:
-    """Raises WeakPin."""
+    """Raise WeakPin for a run, a repeated pattern of 1 to 3 digits, or a PIN that is part of the username."""
     steps = {(int(after) - int(before)) % 10 for before, after in itertools.pairwise(pin)}
     is_run = steps in ({1}, {9})
     is_pattern = any(pin == pin[:length] * (LENGTH // length) for length in (1, 2, 3))
@@ -350,14 +367,18 @@ def require_strong(pin: str, username: str) -> None:
 
 
 def hash_pin(keys: Keyring, user_id: int, pin: str) -> str:
-    """The hash to store: which secret key, and Argon2id over the keyed PIN of this person. About 50 ms: call it
-    off the event loop.
+    """Return the hash to store: `<key id>:<Argon2id of the HMAC of user id and PIN>`.
+
+    Takes about 50 ms: call it off the event loop.
     """
     return f"{keys.current_id}:{_HASHER.hash(_keyed(keys, keys.current_id, user_id, pin))}"
 
 
 def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
-    """Whether `pin` is the one behind `pin_hash`; False too when its secret key is gone. About 50 ms."""
+    """Whether `pin` matches `pin_hash`.
+
+    False also when the secret key of the hash is missing. Takes about 50 ms.
+    """
     key_id, _, hashed = pin_hash.partition(":")
     keyed = _keyed(keys, key_id, user_id, pin)
     try:
@@ -367,8 +388,10 @@ def pin_matches(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool:
 
 
 def checked_pin(keys: Keyring, user_id: int, pin_hash: str, pin: str) -> bool | str:
-    """As pin_matches; for a right PIN whose hash is under an older key, its hash under the key in use. About 50
-    ms, or twice that.
+    """Check a PIN as pin_matches does; for a right PIN hashed under an older key, return its hash under the
+    current key.
+
+    Takes about 50 ms, or 100 ms when it hashes again.
     """
     if not pin_matches(keys, user_id, pin_hash, pin):
         return False
@@ -380,8 +403,10 @@ def _key_of(pin_hash: str) -> str:
 
 
 async def has_ended(session: AsyncSession, officer: Officer, now: datetime) -> bool:
-    """Whether the officer's PIN is one of those that are taken no more: under a key that was replaced, and the day
-    that was set for them has passed (`laocert keys rotate --pin-until`).
+    """Whether the officer's PIN has expired after a rotation of the secret key.
+
+    It has expired when its hash is under a replaced key and the last day for such PINs has passed
+    (`laocert keys rotate --pin-until`).
     """
     key_id = _key_of(officer.pin_hash or "")
     if officer.pin_hash is None or key_id == event_chain.keyring(session).current_id:
@@ -393,25 +418,27 @@ async def has_ended(session: AsyncSession, officer: Officer, now: datetime) -> b
 
 
 def _keyed(keys: Keyring, key_id: str, user_id: int, pin: str) -> bytes:
-    # Without its key the answer is no, but takes as long.
+    # A missing key gives a wrong digest in the same time, so that timing reveals nothing.
     key = keys.key("pin", key_id) or b""
     return hmac.new(key, f"{user_id}:{pin}".encode(), hashlib.sha256).digest()
 
 
-# The hash of random letters that nobody knows. Made here it would cost every command a hash at its start.
+# The Argon2id hash of discarded random letters, which no PIN matches. It is a constant because computing it at
+# import would slow every command by one hash.
 _NO_PIN = "$argon2id$v=19$m=19456,t=2,p=1$7iArSkkN2N6eVo//DtorAg$DdmpbP3UUMkpWRiPsTDzarYDLwVnlBnt3I7wwC5GL2I"
 
 
 async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> bool:
-    """Give the officer its PIN; failures with the old one are forgotten. Whether it replaces another one.
+    """Set the officer's PIN, clear the failures of the old one, and record it. Returns whether there was an old
+    PIN.
 
-    Raises KeypadExpired when it may not choose one now: the password or an invitation is wanted first. Raises
-    BadSeal, RecordBroken.
+    Raises KeypadExpired when the officer may not choose a PIN now and must first give the password or an
+    invitation. Raises BadSeal or RecordBroken when the officer's row was changed without the secret key.
     """
     if not officer.may_set_pin(now):
         raise KeypadExpired
     await require_newest(session, officer.account.unit, [officer])
-    replaces = officer.pin_hash is not None
+    had_pin = officer.pin_hash is not None
     officer.pin_hash = pin_hash
     officer.may_set_pin_until = None
     officer.last_seen_at = now
@@ -424,11 +451,13 @@ async def set_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: d
         officer=officer.id,
         pin=keyed_digest(event_chain.keyring(session), pin_hash),
     )
-    return replaces
+    return had_pin
 
 
 async def move_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: datetime) -> None:
-    """Keep the hash under the secret key in use of a PIN that was right under an older one."""
+    """Store the hash under the current secret key for a right PIN that was hashed under an older key, and record
+    it.
+    """
     officer.pin_hash = pin_hash
     await event_chain.record(
         session,
@@ -441,9 +470,10 @@ async def move_pin(session: AsyncSession, officer: Officer, pin_hash: str, now: 
 
 
 async def forget_old_keypads(session: AsyncSession, now: datetime) -> None:
-    """Drop keypads that were left open: as long after their end as they lived, because what was typed beside them
-    stays barred for a while, and because their officer is told what has lapsed. So are those that a clock
-    which was ahead has left.
+    """Delete keypads opened more than twice KEYPAD_LIFETIME ago.
+
+    They outlive their expiry because their digits stay barred for a while and their officer is informed that the
+    keypad has expired. Also deletes rows dated that far in the future by a wrong clock.
     """
-    forgotten = 2 * KEYPAD_LIFETIME
-    await session.execute(delete(Keypad).where(~Keypad.opened_at.between(now - forgotten, now + forgotten)))
+    retention = 2 * KEYPAD_LIFETIME
+    await session.execute(delete(Keypad).where(~Keypad.opened_at.between(now - retention, now + retention)))

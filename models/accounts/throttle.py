@@ -1,12 +1,13 @@
-"""Guessing made slow: how often something secret was tried for nothing, and until when it may not be tried.
+"""Rate-limits failed password and PIN attempts.
 
-Five failures within 15 minutes close a key for 15 minutes, the next five for 30, and so on, doubling up to a day
-(NIST SP 800-63B, 3.2.2, asks for no more than 100 failures in a row). PINs are so few that their failures
-count in a row, however slowly they come. A try is counted before it is checked, so that tries at the same moment,
-or a crash, win nothing; one that succeeds takes its count back.
+A throttle has a key: a chat, a username or a user's PIN. Five failures within 15 minutes block the key for 15
+minutes, the next five for 30, and so on, doubling up to a day (NIST SP 800-63B, 3.2.2, allows at most 100 failures
+in a row). There are so few PINs that their failures count regardless of the time between them. An attempt is
+counted before it is checked, so that neither concurrent attempts nor a crash gain extra attempts. A successful
+attempt is subtracted again.
 
-A row is sealed, and one whose seal is bad closes its key. Where the failures of a key are recorded, a row that is
-gone, or older than the newest failure, is made anew from the event (models/accounts/tries.py).
+Rows are sealed; a row with a bad seal blocks its key. Where the failures of a key are recorded as events, a row
+that is missing or older than the newest failure is rebuilt from that event (models/accounts/tries.py).
 """
 
 import hashlib
@@ -34,19 +35,19 @@ TRIES = 5
 WINDOW = timedelta(minutes=15)
 FIRST_BLOCK = timedelta(minutes=15)
 LONGEST_BLOCK = timedelta(days=1)
-# Without a failure for so long, the next block is a first one again.
+# After this time without a failure, the next block is as long as the first.
 FORGIVEN = timedelta(days=7)
 _PIN = "pin:"
-# So many blocks are followed by a longest one.
+# After this many blocks, the next one has LONGEST_BLOCK.
 _BLOCKS_TO_LONGEST = 8
 
 
-# What is told of a row, by its name in the record.
+# Called with the name of a tampered row.
 Report = Callable[[str], Awaitable[None]]
 
 
 class Throttle(SealedRow, Base):
-    """The failures of one key: `login:chat:…`, `login:name:…` or `pin:…`."""
+    """The failures of one key: `login:chat:<user id>`, `login:name:<keyed digest>` or `pin:<user id>`."""
 
     COVERAGE: ClassVar[Coverage] = covered(sealed="key failures since blocks blocked_until last_update")
 
@@ -55,11 +56,12 @@ class Throttle(SealedRow, Base):
 
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     failures: Mapped[int]
-    # When the first of these failures was.
+    # The time of the first of `failures`.
     since: Mapped[datetime]
     blocks: Mapped[int]
     blocked_until: Mapped[datetime | None]
-    # The update that was counted last: done once more after a crash, it is the same try.
+    # The inbox number of the update counted last. After a crash the same update is handled again, but not counted
+    # again.
     last_update: Mapped[int | None] = mapped_column(BigInteger)
 
     SEALS: ClassVar[tuple[Sealed, ...]] = (
@@ -68,8 +70,9 @@ class Throttle(SealedRow, Base):
     IS_RECORDED: ClassVar[bool] = False
 
     def block_end(self, now: datetime) -> datetime | None:
-        """The end of the block that holds now. One that lies further ahead than its length was set by a clock that
-        was ahead, and is over.
+        """Return the end of the block in force, or None.
+
+        A block that ends later than its length allows was set by a wrong clock and is ignored.
         """
         until = self.blocked_until
         if until is None or until <= now or is_ahead(until, _block(self.blocks - 1), now):
@@ -78,7 +81,9 @@ class Throttle(SealedRow, Base):
 
 
 def name_key(session: AsyncSession, username: str) -> str:
-    """The key of a typed username, which may be a mistyped password: kept as a keyed hash, known or unknown."""
+    """Return the throttle key of a typed username, as a keyed hash, because the text may be a mistyped
+    password.
+    """
     keys = event_chain.keyring(session)
     key = keys.key("throttle", keys.current_id)
     assert key is not None  # noqa: S101 - the current key is always there
@@ -86,17 +91,17 @@ def name_key(session: AsyncSession, username: str) -> str:
 
 
 def chat_key(user_id: int) -> str:
-    """The key of the logins tried in one chat."""
+    """Return the throttle key of logins attempted in one chat."""
     return f"login:chat:{user_id}"
 
 
 def pin_key(user_id: int) -> str:
-    """The key of the PINs tried by one Telegram user."""
+    """Return the throttle key of PINs attempted by one Telegram user."""
     return f"{_PIN}{user_id}"
 
 
 async def blocked_until(session: AsyncSession, keys: Iterable[str], now: datetime) -> datetime | None:
-    """Until when the keys may not be tried; None when they may."""
+    """Return the latest end of a block of any of the keys; None when no key is blocked."""
     rows = await session.scalars(_blocks(), {"keys": list(keys), "now": now})
     return max((end for row in rows if (end := row.block_end(now)) is not None), default=None)
 
@@ -111,7 +116,7 @@ def _blocks() -> Select[Throttle]:
 
 
 async def tries_left(session: AsyncSession, key: str) -> int:
-    """How many more tries a key has before it is closed."""
+    """Return how many more failures a key may have before it is blocked."""
     row = await session.get(Throttle, key)
     return TRIES - (row.failures if row is not None else 0)
 
@@ -124,21 +129,21 @@ async def admit(
     witnesses: Mapping[str, Witness] | None = None,
     report: Report | None = None,
 ) -> datetime | None:
-    """Count one try of all the keys, before it is checked; or the end of a block, and nothing is counted.
+    """Count one attempt for all keys before it is checked, and return None; or, if a key is blocked, its end.
 
-    The try that fills a key up is still admitted: the block begins behind it. `update` is the number in the inbox
-    of the update that tries: a program that was killed does it again, and it is counted once. `witnesses` says of
-    keys where their failures are recorded. `report` is called with the name of each row that somebody without the
-    secret key has written, or taken away.
+    A blocked attempt is not counted. The attempt that reaches the limit is still admitted, and the block begins
+    after it. `update` is the inbox number of the update that makes the attempt: the same update is counted once,
+    also when it is handled again after a crash. `witnesses` says for keys where their failures are recorded.
+    `report` is called with the name of each row that was changed or deleted without the secret key.
     """
-    wanted = sorted(set(keys))
-    if update is not None and await _was_counted(session, wanted, update):
+    sorted_keys = sorted(set(keys))
+    if update is not None and await _was_counted(session, sorted_keys, update):
         return None
-    # Looked at before as well: a closed chat must not leave a row for each name that it tries.
-    until = await blocked_until(session, wanted, now)
+    # Checked also before the rows are inserted: a blocked chat must not create a row for each username it tries.
+    until = await blocked_until(session, sorted_keys, now)
     if until is not None:
         return until
-    rows = await _hold(session, wanted, now)
+    rows = await _hold(session, sorted_keys, now)
     for row in rows:
         if await _mend(session, row, (witnesses or {}).get(row.key), now) and report is not None:
             await report(name_of(row))
@@ -162,24 +167,26 @@ async def _was_counted(session: AsyncSession, keys: list[str], update: int) -> b
 
 
 async def _hold(session: AsyncSession, keys: list[str], now: datetime) -> list[Throttle]:
-    """The rows of the keys, made where there are none, held until the transaction ends.
+    """Lock the rows of the keys until the transaction ends, and insert missing ones.
 
-    One statement, for of two first tries at the same moment the second must wait for the first; in the order of
-    the keys, so that no two wait for each other.
+    One upsert, so that of two concurrent first attempts the second waits for the first. In the order of the keys,
+    so that no deadlock arises.
     """
-    held = await session.scalars(
+    rows = await session.scalars(
         conflict_insert(session, Throttle)
         .on_conflict_do_update(index_elements=[Throttle.key], set_={"failures": Throttle.failures})
         .returning(Throttle),
         [sealed_values(session, Throttle, {"key": key, "failures": 0, "since": now, "blocks": 0}) for key in keys],
         execution_options={"populate_existing": True},
     )
-    return list(held)
+    return list(rows)
 
 
 async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, now: datetime) -> bool:
-    """Write a row anew that is not what the last try has left, so that it gives no fresh tries: as the event of
-    the newest failure tells, or closed where nothing tells how many were spent. Whether it is to be reported.
+    """Rebuild a row that was tampered with or rolled back, so that it grants no extra attempts.
+
+    The state comes from the event of the newest failure; without such an event, the key is blocked. Returns
+    whether to report the row.
     """
     is_good = await has_good_seal(session, row)
     try:
@@ -188,10 +195,10 @@ async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, n
         last = row.last_update if is_good else None
         await _replace(session, row, Tries(0, now, _BLOCKS_TO_LONGEST, now + LONGEST_BLOCK, last))
         return True
-    holds = tries is not None and not _is_forgotten(tries, now)
-    if tries is not None and holds and (not is_good or (tries.update or 0) > (row.last_update or 0)):
+    is_in_force = tries is not None and not _is_forgotten(tries, now)
+    if tries is not None and is_in_force and (not is_good or (tries.update or 0) > (row.last_update or 0)):
         await _replace(session, row, tries)
-        # The key of a username is another one under a new secret key: there its row is new.
+        # After a rotation of the secret key a username has a new throttle key, and its row is rightly new.
         return not is_good or row.key.startswith(_PIN)
     if not is_good:
         await _replace(session, row, Tries(0, now, 1, now + FIRST_BLOCK, None))
@@ -199,7 +206,7 @@ async def _mend(session: AsyncSession, row: Throttle, witness: Witness | None, n
 
 
 def _is_forgotten(tries: Tries, now: datetime) -> bool:
-    """As forget_old takes rows away."""
+    """Whether forget_old would delete a row in this state."""
     return all(is_past(moment, FORGIVEN, now) for moment in (tries.since, tries.blocked_until or tries.since))
 
 
@@ -209,12 +216,12 @@ async def _replace(session: AsyncSession, row: Throttle, tries: Tries) -> None:
 
 
 async def _write(session: AsyncSession, key: str, tries: Tries) -> None:
-    """Replace a row that is held, whatever its seal is."""
+    """Overwrite a locked row, also one with a bad seal."""
     columns = asdict(tries)
     columns["last_update"] = columns.pop("update")
-    sealed = sealed_values(session, Throttle, {"key": key} | columns)
+    sealed_columns = sealed_values(session, Throttle, {"key": key} | columns)
     table = Throttle.core()
-    await session.execute(update(table).where(table.c.key == key).values(sealed))
+    await session.execute(update(table).where(table.c.key == key).values(sealed_columns))
 
 
 def _count(row: Throttle, now: datetime) -> None:
@@ -230,22 +237,22 @@ def _count(row: Throttle, now: datetime) -> None:
         row.failures = 0
 
 
-def _block(before: int) -> timedelta:
-    """How long a block is, after so many of them."""
-    return min(FIRST_BLOCK * float(2 ** min(before, 10)), LONGEST_BLOCK)
+def _block(previous_blocks: int) -> timedelta:
+    """Return the length of the next block after `previous_blocks`."""
+    return min(FIRST_BLOCK * float(2 ** min(previous_blocks, 10)), LONGEST_BLOCK)
 
 
 async def clear(session: AsyncSession, keys: Iterable[str], now: datetime) -> None:
-    """It was right: nothing is held against the keys any more. The rows stay: one that is gone was taken away."""
-    held = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
-    for row in (await session.scalars(held)).all():
+    """Reset the keys after a success. The rows are kept, so that a missing row shows that it was deleted."""
+    locked_rows = select(Throttle).where(Throttle.key.in_(list(keys))).order_by(Throttle.key).with_for_update()
+    for row in (await session.scalars(locked_rows)).all():
         last = row.last_update if await has_good_seal(session, row) else None
         await _write(session, row.key, Tries(0, now, 0, None, last))
         session.expunge(row)
 
 
 async def tries_of(session: AsyncSession, keys: Iterable[str]) -> dict[str, Tries]:
-    """The state of keys that were just counted, as the event of a failure keeps it."""
+    """Return the state of each key, to be stored in the event of a failure."""
     rows = await session.scalars(select(Throttle).where(Throttle.key.in_(list(keys))))
     return {
         row.key: Tries(row.failures, row.since, row.blocks, row.blocked_until, row.last_update) for row in rows
@@ -253,12 +260,15 @@ async def tries_of(session: AsyncSession, keys: Iterable[str]) -> dict[str, Trie
 
 
 async def take_back(session: AsyncSession, key: str) -> None:
-    """The try that was counted last was right: it alone is taken back, not the failures before it."""
+    """Subtract the attempt counted last, because it succeeded; earlier failures stay.
+
+    Does nothing without a row.
+    """
     row = await session.get(Throttle, key, with_for_update=True)
     if row is None:
         return
     if row.failures == 0:
-        # It had filled the key up.
+        # That attempt had reached the limit and begun a block.
         row.failures, row.blocks, row.blocked_until = TRIES - 1, row.blocks - 1, None
     else:
         row.failures -= 1
@@ -266,10 +276,12 @@ async def take_back(session: AsyncSession, key: str) -> None:
 
 
 async def forget_old(session: AsyncSession, now: datetime) -> None:
-    """Drop what holds nothing against anybody any more, and what a clock that was ahead has left."""
-    ended = or_(Throttle.blocked_until.is_(None), Throttle.blocked_until < now - FORGIVEN)
+    """Delete rows whose failures and block are older than FORGIVEN, and rows dated in the future by a wrong
+    clock.
+    """
+    has_no_recent_block = or_(Throttle.blocked_until.is_(None), Throttle.blocked_until < now - FORGIVEN)
     await session.execute(
         delete(Throttle).where(
-            or_(and_(Throttle.since < now - FORGIVEN, ended), Throttle.since > now + FORGIVEN),
+            or_(and_(Throttle.since < now - FORGIVEN, has_no_recent_block), Throttle.since > now + FORGIVEN),
         )
     )

@@ -1,9 +1,10 @@
-"""What the record says of failed tries: a throttle that was deleted, changed or put back gives no fresh ones.
+"""The state of throttles in the audit chain: deleting, changing or rolling back a throttle grants no extra
+attempts.
 
-Each failure of a PIN, and of a password of a known account, is an event with the state of its throttle. Where the
-row is gone or older than the newest such event, the state in the event holds. Tries of unknown usernames and the
-count of a chat have no event that is looked at: they protect nothing that one who holds the database could not try
-out beside it (docs/security.md).
+Each failed PIN, and each failed password of a known account, is an event with the state of its throttle. When the
+throttle's row is missing or older than the newest such event, the event's state is in force. The throttles of
+unknown usernames and of chats are not checked against events: an attacker with the database can attempt those
+passwords offline anyway (docs/security.md).
 """
 
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from models.audit.event_chain import AuditEvent, Event, newest_details
 
 @dataclass(frozen=True)
 class Witness:
-    """Where the failures of one key are recorded: in this chain, in events of the kinds `failing` whose details
-    have this value by this name, and the state. An event of the kind `forgiving` says that nothing is held against
-    the key any more.
+    """Where the failures of one throttle key are recorded.
+
+    They are the events in `chain` of the kinds `failing` whose details have `value` under `name`; these events
+    also hold the throttle's state. An event of the kind `forgiving` resets the key.
     """
 
     chain: str
@@ -32,7 +34,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Tries:
-    """The state of a key after a try; `update` is the number in the inbox of the update that tried."""
+    """The state of a throttle after an attempt; `update` is the inbox number of the update that made it."""
 
     failures: int
     since: datetime
@@ -41,7 +43,7 @@ class Tries:
     update: int | None
 
     def as_details(self) -> dict[str, Any]:
-        """As it stands in an event."""
+        """Return the state as JSON values for an event's details."""
         return {
             "failures": self.failures,
             "since": self.since.isoformat(),
@@ -52,18 +54,25 @@ class Tries:
 
 
 def of_pin(chain: str, officer_id: int) -> Witness:
-    """Of the PINs of an officer whose account has this chain. A new PIN forgives them."""
+    """Return the witness of an officer's PIN failures; `chain` is that of the officer's account.
+
+    A new PIN resets them.
+    """
     return Witness(chain, (Event.PIN_FAILED, Event.PIN_BLOCKED), Event.PIN_SET, "officer", officer_id)
 
 
 def of_login(chain: str, username: str) -> Witness:
-    """Of the passwords of an account. What the operator does with the account forgives them."""
+    """Return the witness of an account's password failures.
+
+    A change of the account by the operator resets them.
+    """
     return Witness(chain, (Event.LOGIN_FAILED,), Event.ACCOUNT_CHANGED, "username", username)
 
 
 async def newest_tries(session: AsyncSession, witness: Witness) -> Tries | None:
-    """The state after the newest failure; None when the record holds nothing against the key. Raises
-    EventBroken.
+    """Return the state after the newest failure; None when there is none, or the key was reset after it.
+
+    Raises EventBroken when that event cannot be authenticated.
     """
     is_failure = and_(AuditEvent.kind.in_(witness.failing), AuditEvent.details.contains('"tries":{'))
     details = await newest_details(

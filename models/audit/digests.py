@@ -1,7 +1,7 @@
-"""Keyed digests of what must be compared later and must not be read in an event: PIN hashes, officers' names.
+"""Keyed digests for events, of values that must be comparable later but not readable: PIN hashes, officers' names.
 
-Without the secret key nobody can try values until one fits. A digest names its key: it holds after a change of the
-secret key, as the event in which it stands does.
+Without the secret key a digest cannot be attacked by guessing values. A digest has the id of its key, so that it
+can still be compared after a rotation of the secret key.
 """
 
 import hashlib
@@ -13,12 +13,14 @@ PURPOSE = "recorded digest"
 
 
 def keyed_digest(keys: Keyring, value: str | None) -> str | None:
-    """`<key id>:<HMAC-SHA256>` of a value; None of nothing."""
+    """Return `<key id>:<HMAC-SHA256>` of a value under the current key; None for None."""
     return None if value is None else _digest(keys, keys.current_id, value)
 
 
 def is_digest_of(keys: Keyring, digest: object, value: str | None) -> bool | None:
-    """Whether a digest is that of a value; None where nobody can say: there is none, or its key is not here."""
+    """Whether a digest is that of a value; None when that is unknown, because there is no digest or its key is
+    missing.
+    """
     if not isinstance(digest, str):
         return None
     key_id = digest.partition(":")[0]

@@ -1,10 +1,11 @@
-"""The record of what happened: append-only chains of events, each bound to the one before it by a keyed hash.
+"""The audit record: append-only hash chains of events, each with a keyed hash over itself and the event before it.
 
-One chain for each organization (its dla_code) and province (its two digits), and one for what belongs to none
-(`system`). The chain of an organization that has ended ends with the event that says so; what concerns it later
-is recorded in `system`, under its code. A head is a digest over the ends of all chains at one moment; filed
-elsewhere, it shows any later change of what came before it. The database refuses updates and deletes by trigger
-(models/schema/triggers.py); who takes the triggers away cannot make the hashes fit without the key.
+There is one chain for each organization (named by its dla_code) and province (its two digits), and one named
+`system` for everything else. The chain of an ended organization closes with the event of its end; later events
+about it are in `system`, with its code. A head is a digest over the last events of all chains at one moment. If
+the operator files it elsewhere, it reveals any later change of earlier events. Triggers refuse updates and deletes
+(models/schema/triggers.py). An attacker who removes the triggers still cannot compute valid hashes without the
+key.
 """
 
 import enum
@@ -44,19 +45,19 @@ from models.security.keys import Keyring
 from models.security.row_seal import SealedRow
 
 SYSTEM = "system"
-# What migration 0002 wrote into certificates that were made before there was an audit chain.
+# The `audit_head` that migration 0002 wrote into certificates from before the audit chain.
 UNRECORDED = "unrecorded"
 PURPOSE = "audit chain"
-# Where a session notes the rows that were sealed anew and that no event has told of yet, by name.
+# The key in `session.info` of the resealed rows, by name, whose new seals no event has recorded yet.
 RESEALED = "resealed"
-# Where a key that is not known was found, as an operator is told.
+# How an error message names the place at which an unknown key was found.
 NEWEST = "the newest event of this database"
-# Of the 64 hexadecimal letters of a head's digest: 128 bits, short enough to be written into a letter.
+# The number of hexadecimal digits of a head's digest: 128 bits, short enough to be copied by hand.
 HEAD_LETTERS = 32
 
 
 class KeyMissing(DomainError):
-    """The database was opened without the secret key; nothing that is recorded can be done."""
+    """The database was opened without the secret key, so that no event can be recorded."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -66,8 +67,10 @@ class KeyMissing(DomainError):
 
 
 class KeyUnknown(DomainError):
-    """What was recorded last was recorded under a key that is not here: the secret key is mistyped, or was changed
-    without naming the old one. Going on would split the record and lock every officer out of its PIN.
+    """The newest events were recorded under a key that is neither the current one nor a configured old one.
+
+    The secret key is mistyped, or was changed without naming the old one. To continue would mix keys in the record
+    and make every officer's PIN unusable.
     """
 
     def __init__(self, key_id: str, keys: Keyring, where: str) -> None:
@@ -79,11 +82,11 @@ class KeyUnknown(DomainError):
 
 
 class EventBroken(DomainError):
-    """An event that something is decided by is not as it was recorded."""
+    """An event on which a decision depends was changed since it was recorded."""
 
 
 class Event(enum.StrEnum):
-    """What is recorded."""
+    """The kinds of events."""
 
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
@@ -102,7 +105,7 @@ class Event(enum.StrEnum):
     ROUND_CLOSED = "round_closed"
     ROUND_REOPENED = "round_reopened"
     CERTIFIED = "certified"
-    # A spot-check: its draw, each mark, and that nothing in it changes any more.
+    # Of a spot-check: the draw, each mark, and the handing in.
     DRAWN = "drawn"
     MARKED = "marked"
     HANDED_IN = "handed_in"
@@ -112,29 +115,29 @@ class Event(enum.StrEnum):
     QUESTIONED = "questioned"
     ANSWERED = "answered"
     EXPLAINED = "explained"
-    # What somebody has no right to was tried; how many more of a chat and day there were
+    # An attempt without the right to it, and the number of its repetitions in one chat on one day
     # (models/audit/repeated.py).
     REFUSED = "refused"
     REPEATED = "repeated"
     WORDS_KEPT = "words_kept"
     BROADCAST = "broadcast"
-    # An organization or a province is described so from now on.
+    # The new description of an organization or a province.
     DESCRIBED = "described"
-    # An organization has other words than before; has ended: the last event of its chain; goes on from others.
+    # An organization was renamed; has ended, the last event of its chain; or succeeds others.
     RENAMED = "renamed"
     ENDED = "ended"
     SUCCEEDED = "succeeded"
-    # An officer's name or position was typed; a PIN may be chosen anew; invitations were used or ended; a warning
-    # was shown.
+    # An officer typed a name or position; may choose a new PIN; invitations were used or ended; a warning was
+    # shown.
     NAMED = "named"
     PIN_RESET = "pin_reset"
     INVITATION_USED = "invitation_used"
     INVITATIONS_ENDED = "invitations_ended"
     WARNED = "warned"
-    # A row was found that somebody without the key has written; every row has a seal from here on.
+    # A row with a bad seal was found; all rows are sealed from this event on.
     BAD_SEAL = "bad_seal"
     SEALED_ALL = "sealed_all"
-    # The seals of all rows of a chain. A row that was repaired by hand is taken as it stands.
+    # The seals of all rows of a chain; the operator accepted a row after a manual repair.
     SEALED = "sealed"
     SEAL_ACCEPTED = "seal_accepted"
     HEAD = "head"
@@ -164,11 +167,11 @@ class AuditEvent(Base):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     chain: Mapped[str] = mapped_column(String(20))
-    # 1, 2, 3 … within the chain: a gap is a deletion.
+    # 1, 2, 3 … within the chain; a gap shows a deletion.
     number: Mapped[int]
     kind: Mapped[str] = mapped_column(String(30))
     at: Mapped[datetime]
-    # Canonical JSON: the hash is over these very letters.
+    # Canonical JSON; the hash covers exactly this text.
     details: Mapped[str] = mapped_column(Text)
     key_id: Mapped[str] = mapped_column(String(8))
     mac: Mapped[str] = mapped_column(String(64))
@@ -176,7 +179,7 @@ class AuditEvent(Base):
 
 @dataclass(frozen=True)
 class Link:
-    """One event on its way into its chain."""
+    """An event to be appended to its chain."""
 
     kind: Event
     chain: str
@@ -184,7 +187,7 @@ class Link:
 
 
 class _End(NamedTuple):
-    """The last event of a chain."""
+    """The last event of a chain; the defaults are those of an empty chain."""
 
     number: int = 0
     mac: str = ""
@@ -192,44 +195,48 @@ class _End(NamedTuple):
 
 
 def keyring(session: AsyncSession) -> Keyring:
-    """The keys that the session's database was opened with. Raises KeyMissing."""
-    found = session.info.get("keyring")
-    if not isinstance(found, Keyring):
+    """Return the keys with which the session's database was opened.
+
+    Raises KeyMissing when it was opened without.
+    """
+    keys = session.info.get("keyring")
+    if not isinstance(keys, Keyring):
         raise KeyMissing
-    return found
+    return keys
 
 
 def canonical(value: Any) -> str:
-    """JSON with one form for one value."""
+    """Return canonical JSON: equal values have equal text."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def event_mac(key: bytes, previous: str, event: Mapping[str, Any]) -> str:
-    """The hash of an event, which binds the one before it, whose hash is `previous`."""
-    bound = canonical(
+    """Return the keyed hash of an event and of `previous`, the hash of the event before it."""
+    signed_text = canonical(
         [
             previous,
             *(str(event[name]) for name in ("chain", "number", "kind", "details", "key_id")),
             event["at"].astimezone(UTC).isoformat(),
         ]
     )
-    return hmac.new(key, bound.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, signed_text.encode(), hashlib.sha256).hexdigest()
 
 
 async def newest_key(session: AsyncSession) -> str | None:
-    """The id of the key under which this database's newest event was made; None when nothing was recorded.
+    """Return the id of the key of the database's newest event; None when there are no events.
 
-    The newest is the one that was inserted last into any chain, not the one with the latest time: clocks go wrong.
+    The newest event is the one inserted last into any chain, not the one with the latest time, because clocks can
+    be wrong.
     """
     key_id: str | None = await session.scalar(select(AuditEvent.key_id).order_by(AuditEvent.id.desc()).limit(1))
     return key_id
 
 
 async def require_known_since(session: AsyncSession, event_id: int) -> int:
-    """Refuse when any event after this one is under an unknown key; the id of the newest event.
+    """Check the keys of all events after `event_id`, and return the id of the newest event.
 
-    The newest alone does not tell: a program's own events stand above those that another program has made.
-    Raises KeyMissing, KeyUnknown.
+    Checking only the newest event is not enough: this program's own events may follow another program's. Raises
+    KeyMissing, and KeyUnknown for an event under an unknown key.
     """
     keys = keyring(session)
     newest = event_id
@@ -245,12 +252,12 @@ async def require_known_since(session: AsyncSession, event_id: int) -> int:
 
 
 async def newest_id(session: AsyncSession) -> int:
-    """The id of the event that was inserted last; 0 before the first."""
+    """Return the id of the newest event; 0 when there are none."""
     return await session.scalar(select(func.max(AuditEvent.id))) or 0
 
 
 async def count_by_key(session: AsyncSession) -> dict[str, int]:
-    """How many events were made under each key, by its id."""
+    """Return the number of events under each key, by key id."""
     rows = await session.execute(
         select(AuditEvent.key_id, func.count().label("events")).group_by(AuditEvent.key_id)
     )
@@ -258,7 +265,7 @@ async def count_by_key(session: AsyncSession) -> dict[str, int]:
 
 
 async def require_known_key(session: AsyncSession, where: str = NEWEST) -> None:
-    """Refuse a secret key that is neither the one in use nor its announced successor.
+    """Check that the key of the newest event is among the configured keys; `where` names the place in the error.
 
     Raises KeyMissing, KeyUnknown.
     """
@@ -269,19 +276,22 @@ async def require_known_key(session: AsyncSession, where: str = NEWEST) -> None:
 
 
 async def record(session: AsyncSession, kind: Event, chain: str, now: datetime, **details: Any) -> None:
-    """Append one event in the caller's transaction: it is recorded if and only if what it tells of happened."""
+    """Append one event in the caller's transaction, so that it is recorded if and only if the operation commits.
+
+    Raises KeyMissing.
+    """
     await record_all(session, [Link(kind, chain, details)], now)
 
 
 async def record_all(session: AsyncSession, links: list[Link], now: datetime) -> None:
-    """Append events of several chains at once, each chain once at most.
+    """Append events to several chains, at most one to each chain.
 
-    Each carries the seals of the rows of its chain that were sealed anew since the last one, beside those that its
-    details name already (models/audit/row_seal.py). Raises KeyMissing.
+    To each event's details are added the seals of the rows of its chain that were resealed since the last event
+    (models/audit/row_seal.py). Events of ended organizations go to `system`. Raises KeyMissing.
     """
     if not links:
         return
-    # What was changed is sealed when it is written.
+    # Flushing seals the changed rows.
     await session.flush()
     links = _with_seals(session, links)
     chains = sorted({link.chain for link in links})
@@ -289,7 +299,7 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
     ends = await _ends(session, chains)
     if any(end.kind == Event.ENDED for end in ends.values()):
         links = [_of_ended(link) if _last(ends, link.chain).kind == Event.ENDED else link for link in links]
-        # Last, as everybody else takes it.
+        # `system` is locked last, in the same order as everywhere.
         await hold(session, [SYSTEM])
         ends |= await _ends(session, [SYSTEM])
     keys = keyring(session)
@@ -313,23 +323,23 @@ async def record_all(session: AsyncSession, links: list[Link], now: datetime) ->
 
 
 def _with_seals(session: AsyncSession, links: list[Link]) -> list[Link]:
-    """The events with the seals of what has changed; a row that does not know its chain goes with the first."""
+    """Return the events with the seals of resealed rows added; a row without a chain goes with the first event."""
     resealed: dict[str, SealedRow] = session.info.get(RESEALED) or {}
     if not resealed:
         return links
-    at = {link.chain: number for number, link in reversed(list(enumerate(links)))}
+    index_by_chain = {link.chain: index for index, link in reversed(list(enumerate(links)))}
     seals: dict[int, dict[str, str | None]] = {}
     for name, row in list(resealed.items()):
         chain = row.recorded_in
-        number = 0 if chain is None else at.get(chain)
-        if number is not None:
-            seals.setdefault(number, {})[name] = row.seal
+        index = 0 if chain is None else index_by_chain.get(chain)
+        if index is not None:
+            seals.setdefault(index, {})[name] = row.seal
             del resealed[name]
     return [
-        replace(link, details=link.details | {"seals": seals[number] | link.details.get("seals", {})})
-        if number in seals
+        replace(link, details=link.details | {"seals": seals[index] | link.details.get("seals", {})})
+        if index in seals
         else link
-        for number, link in enumerate(links)
+        for index, link in enumerate(links)
     ]
 
 
@@ -338,15 +348,15 @@ def _last(ends: dict[str, _End], chain: str) -> _End:
 
 
 def _of_ended(link: Link) -> Link:
-    """What concerns an organization that has ended, in the chain that never ends."""
+    """Return the event of an ended organization redirected to the `system` chain, with the organization's code."""
     return replace(link, chain=SYSTEM, details=link.details | {"organization": link.chain})
 
 
 async def hold(session: AsyncSession, chains: list[str]) -> None:
-    """Keep others from appending to the same chains until the transaction ends; SQLite has one writer anyway.
+    """Lock chains against concurrent appends until the transaction ends. SQLite has only one writer anyway.
 
-    By the rows of the organizations and provinces, in order of code, as everything else locks them: an import of
-    all organizations would want more advisory locks than a server has.
+    The locks are on the rows of the organizations and provinces, in order of code as everywhere: an import of all
+    organizations would need more advisory locks than a server has.
     """
     if session.get_bind().dialect.name != "postgresql":
         return
@@ -359,7 +369,7 @@ async def hold(session: AsyncSession, chains: list[str]) -> None:
 
 
 async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[str, _End]:
-    """The last event of each chain, or of some."""
+    """Return the last event of each chain, or of each of `chains`; chains without events are omitted."""
     if chains is not None and len(chains) == 1:
         # One step in the index; the grouping below reads every event of its chains.
         newest = select(AuditEvent.number, AuditEvent.mac, AuditEvent.kind).where(AuditEvent.chain == chains[0])
@@ -378,26 +388,27 @@ async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[
 
 
 async def chain_head(session: AsyncSession, chain: str) -> str:
-    """The hash of a chain's last event, empty for a new chain: what a certificate builds on."""
+    """Return the hash of a chain's last event, empty for a new chain; a certificate stores it."""
     return _last(await _ends(session, [chain]), chain).mac
 
 
 async def newest_details(
-    session: AsyncSession, chain: str, is_meant: ColumnElement[bool], name: str, value: str | int
+    session: AsyncSession, chain: str, condition: ColumnElement[bool], name: str, value: str | int
 ) -> dict[str, Any] | None:
-    """The details of a chain's newest event that is meant and in which `name` has this value; None where there is
-    none, or only one under a key that is named as lost. Raises EventBroken for one that is not as it was recorded,
-    or whose key is not here.
+    """Return the details of a chain's newest event that meets a condition and has `value` under `name`.
+
+    Returns None when there is no such event, or its key is configured as lost. Raises EventBroken when the event
+    was changed or its key is missing.
     """
-    named = canonical({name: value})[1:-1]
-    about = select(AuditEvent).where(
+    name_and_value = canonical({name: value})[1:-1]
+    events_query = select(AuditEvent).where(
         AuditEvent.chain == chain,
-        is_meant,
-        # In canonical JSON a name is followed by its value, and that by one of these.
-        or_(*(AuditEvent.details.contains(named + end, autoescape=True) for end in ",}")),
+        condition,
+        # In canonical JSON a value is followed by a comma or a closing brace.
+        or_(*(AuditEvent.details.contains(name_and_value + end, autoescape=True) for end in ",}")),
     )
     event = await session.scalar(
-        about.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
+        events_query.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
     )
     if event is None:
         return None
@@ -410,7 +421,7 @@ async def newest_details(
 
 
 async def is_as_recorded(session: AsyncSession, event: AuditEvent) -> bool:
-    """Whether an event stands as it was appended to the one before it, under a key that is here."""
+    """Whether an event's hash is valid after the event before it, under an available key."""
     before = await session.scalar(
         select(AuditEvent.mac).where(AuditEvent.chain == event.chain, AuditEvent.number == event.number - 1)
     )
@@ -424,16 +435,17 @@ def _head(last_id: int, ends: dict[str, str]) -> str:
 
 
 async def take_head(session: AsyncSession, now: datetime) -> str:
-    """The head over all chains at this moment, recorded as an event itself: `<last event>-<digest>`.
+    """Return the current head over all chains, `<last event id>-<digest>`, and record it as an event.
 
-    File it where the database's keeper cannot reach; `verify` finds any change of what came before it.
+    Filed where the database's administrator has no access, it lets `laocert audit verify` find any change of
+    earlier events.
     """
-    # In the order in which everybody else takes the two.
+    # The `system` chain is locked before the advisory lock, in the same order as everywhere.
     await hold(session, [SYSTEM])
     if session.get_bind().dialect.name == "postgresql":
-        # Waits for transactions that are appending: an event that commits later has a higher id. Whoever appends
-        # shares this lock by a trigger (models/schema/postgresql_triggers.py). No lock of the table, which
-        # PostgreSQL gives only to whoever may change its rows.
+        # Waits for transactions that are appending events, so that an event that commits later has a higher id. A
+        # trigger takes this lock in shared mode for each append (models/schema/postgresql_triggers.py). Locking
+        # the table instead would require the right to change its rows.
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('laocert events', 0))"))
     last_id = await newest_id(session)
     head = _head(last_id, {chain: end.mac for chain, end in (await _ends(session)).items()})
@@ -442,19 +454,22 @@ async def take_head(session: AsyncSession, now: datetime) -> str:
 
 
 async def has_head(session: AsyncSession, day: date) -> bool:
-    """Whether a head was taken on a day (Bangkok's), whatever was recorded before or after it: under a clock that
-    was ahead, heads of days to come were.
+    """Whether a head dated on a day in Bangkok was recorded, at any place in the chain.
+
+    A clock that was ahead may have recorded heads of later days before it.
     """
-    begins = datetime.combine(day, time(0), BANGKOK)
+    midnight = datetime.combine(day, time(0), BANGKOK)
     is_head = and_(AuditEvent.chain == SYSTEM, AuditEvent.kind == Event.HEAD)
-    of_day = AuditEvent.at >= begins, AuditEvent.at < begins + timedelta(days=1)
+    of_day = AuditEvent.at >= midnight, AuditEvent.at < midnight + timedelta(days=1)
     return bool(await session.scalar(select(exists().where(is_head, *of_day))))
 
 
 @dataclass
 class Walk:
-    """What a walk along all chains found: a line for the first break of each, how many events could not be
-    checked, by the id of the key that is not here, and whether the chains fit the head that was filed.
+    """The result of verify_chains.
+
+    `breaks` has one line for the first break of each chain, `unknown_keys` the number of events that could not be
+    checked by the id of the missing key, and `fits_head` whether the chains match the filed head.
     """
 
     breaks: list[str] = field(default_factory=list)
@@ -463,9 +478,10 @@ class Walk:
 
 
 async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
-    """Walk all chains, and compare them with `head`, which take_head returned once; a head needs no key.
+    """Verify all events of all chains, and compare the chains with a `head` that take_head returned earlier.
 
-    An event under an unknown key is counted and passed over: the next one under a known key still binds it.
+    An event under an unknown key is counted but not checked; the next event under a known key still authenticates
+    it. Comparing with a head needs no key.
     """
     breaks: dict[str, str] = {}
     unknown: Counter[str] = Counter()
@@ -486,7 +502,7 @@ async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
         if event.chain not in breaks and (fault := _fault(event, key, number, mac)):
             breaks[event.chain] = f"chain {event.chain}, event {number + 1}: {fault}"
         if event.chain not in breaks and event.id <= ids.get(event.chain, 0):
-            # The id is not in the hash: it is the order in which rows of several chains are compared.
+            # The hash does not cover the id, which orders events across chains.
             breaks[event.chain] = f"chain {event.chain}, event {event.number}: has the id of an older one"
         ids[event.chain] = event.id
         previous[event.chain] = (event.number, event.mac)
@@ -505,7 +521,7 @@ def _head_id(head: str | None) -> int | None:
 
 
 def is_authentic(event: AuditEvent, previous: str, keys: Keyring) -> bool:
-    """Whether an event was made with a key that is here, after the one with the hash `previous`."""
+    """Whether an event has a valid hash under an available key; `previous` is the hash of the event before it."""
     key = keys.key(PURPOSE, event.key_id)
     return key is not None and _fault(event, key, event.number - 1, previous) is None
 

@@ -1,4 +1,4 @@
-"""The record as it is read: by an operator, a page at a time, and by a rule that rests on what was recorded."""
+"""Reading the audit record: lists of events for the operator, and authenticated events for other rules."""
 
 import json
 from collections.abc import Collection
@@ -15,26 +15,26 @@ from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.organizations.organization import Organization, Province, UnknownOrganization
 
-# What is raised by the details of an event that somebody else than the program wrote.
+# The exceptions that parsing the details of a tampered event can raise.
 UNREADABLE = (ValueError, RecursionError)
 
 
 class UnknownEvent(DomainError):
-    """There is no event with this number."""
+    """There is no event with this id, or with this chain and number."""
 
-    def __init__(self, wanted: str) -> None:
-        super().__init__(f"there is no event {wanted}; see: laocert audit list")
+    def __init__(self, typed: str) -> None:
+        super().__init__(f"there is no event {typed}; see: laocert audit list")
 
 
 class UnknownKind(DomainError):
-    """No event is of this kind."""
+    """There is no such kind of event."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"there is no kind of event {ascii(kind)[1:-1]:.40}; there are: {', '.join(Event)}")
 
 
 class NoPeriod(DomainError):
-    """The first day that was asked for is after the last one."""
+    """The first day of a period is after its last day."""
 
     def __init__(self, since: date, until: date) -> None:
         super().__init__(f"--since {since} is after --until {until}")
@@ -42,8 +42,9 @@ class NoPeriod(DomainError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events are asked for: of one chain, one officer, one kind, and between two days of Bangkok, both
-    included. `chain` is the code of an organization or a province.
+    """Filters for events; None means any.
+
+    `chain` is the code of an organization or a province. `since` and `until` are days in Bangkok, both inclusive.
     """
 
     chain: str | None = None
@@ -55,8 +56,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """One event as it is read. `details` are empty where nobody can read them; `unit` is the name of the
-    organization or province whose chain it is in.
+    """One event for display.
+
+    `details` is empty when the stored text cannot be parsed. `unit` is the name of the chain's organization or
+    province; None for the `system` chain.
     """
 
     id: int
@@ -71,47 +74,47 @@ class Entry:
 
 
 def parse_kind(typed: str) -> Event:
-    """A kind of event by its word. Raises UnknownKind."""
+    """Return the kind of event with a typed name. Raises UnknownKind."""
     try:
         return Event(typed.strip().lower())
     except ValueError:
         raise UnknownKind(typed) from None
 
 
-async def read_events(session: AsyncSession, wanted: Wanted, limit: int) -> list[Entry]:
-    """The newest events that are asked for, at most `limit`, the newest first. Raises NoPeriod."""
-    if wanted.since and wanted.until and wanted.since > wanted.until:
-        raise NoPeriod(wanted.since, wanted.until)
-    statement = select(AuditEvent).where(*_conditions(wanted)).order_by(AuditEvent.id.desc())
-    if wanted.officer_id is None:
+async def read_events(session: AsyncSession, filters: Wanted, limit: int) -> list[Entry]:
+    """Return at most `limit` of the newest events that pass the filters, the newest first. Raises NoPeriod."""
+    if filters.since and filters.until and filters.since > filters.until:
+        raise NoPeriod(filters.since, filters.until)
+    statement = select(AuditEvent).where(*_conditions(filters)).order_by(AuditEvent.id.desc())
+    if filters.officer_id is None:
         events = list(await session.scalars(statement.limit(limit)))
         return await _entries(session, events)
-    # The condition finds too many: a number may stand in the details for something else.
-    found: list[AuditEvent] = []
+    # The SQL condition also matches other numbers in the details, so each event is checked.
+    events_of_officer: list[AuditEvent] = []
     rows = await session.stream_scalars(statement.execution_options(yield_per=500))
     async for event in rows:
-        if _concerns(read_details(event.details), wanted.officer_id):
-            found.append(event)
-            if len(found) == limit:
+        if _concerns(read_details(event.details), filters.officer_id):
+            events_of_officer.append(event)
+            if len(events_of_officer) == limit:
                 break
     await rows.close()
-    return await _entries(session, found)
+    return await _entries(session, events_of_officer)
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(filters: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.chain is not None:
-        # What concerns an organization after its end is in the chain that never ends.
-        after_end = AuditEvent.details.contains(f'"organization":"{wanted.chain}"', autoescape=True)
-        conditions.append(or_(AuditEvent.chain == wanted.chain, (AuditEvent.chain == SYSTEM) & after_end))
-    if wanted.officer_id is not None:
-        conditions.append(AuditEvent.details.contains(str(wanted.officer_id), autoescape=True))
-    if wanted.kind is not None:
-        conditions.append(AuditEvent.kind == wanted.kind)
-    if wanted.since is not None:
-        conditions.append(AuditEvent.at >= _midnight(wanted.since))
-    if wanted.until is not None:
-        conditions.append(AuditEvent.at < _midnight(wanted.until) + timedelta(days=1))
+    if filters.chain is not None:
+        # Events about an ended organization are in the `system` chain.
+        after_end = AuditEvent.details.contains(f'"organization":"{filters.chain}"', autoescape=True)
+        conditions.append(or_(AuditEvent.chain == filters.chain, (AuditEvent.chain == SYSTEM) & after_end))
+    if filters.officer_id is not None:
+        conditions.append(AuditEvent.details.contains(str(filters.officer_id), autoescape=True))
+    if filters.kind is not None:
+        conditions.append(AuditEvent.kind == filters.kind)
+    if filters.since is not None:
+        conditions.append(AuditEvent.at >= _midnight(filters.since))
+    if filters.until is not None:
+        conditions.append(AuditEvent.at < _midnight(filters.until) + timedelta(days=1))
     return conditions
 
 
@@ -130,25 +133,25 @@ def _concerns(details: dict[str, Any], officer_id: int) -> bool:
     )
 
 
-async def find_event(session: AsyncSession, wanted: str) -> Entry:
-    """One event by its id, or by chain and number: `1234`, `5110201/7`. Raises UnknownEvent."""
-    chain, divided, number = wanted.rpartition("/")
+async def find_event(session: AsyncSession, typed: str) -> Entry:
+    """Return an event by its id (`1234`) or by chain and number (`5110201/7`). Raises UnknownEvent."""
+    chain, separator, number = typed.rpartition("/")
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
-        raise UnknownEvent(wanted)
-    is_it = (
+        raise UnknownEvent(typed)
+    condition = (
         (AuditEvent.chain == chain) & (AuditEvent.number == int(number))
-        if divided
+        if separator
         else AuditEvent.id == int(number)
     )
-    event = await session.scalar(select(AuditEvent).where(is_it))
+    event = await session.scalar(select(AuditEvent).where(condition))
     if event is None:
-        raise UnknownEvent(wanted)
+        raise UnknownEvent(typed)
     (entry,) = await _entries(session, [event])
     return entry
 
 
 async def described_chains(session: AsyncSession) -> set[str]:
-    """The organizations and provinces of which an event says how they are described."""
+    """Return the codes of organizations and provinces whose description is recorded in an event."""
     kinds = Event.DESCRIBED, Event.RENAMED, Event.SUCCEEDED
     return set(
         await session.scalars(
@@ -160,7 +163,7 @@ async def described_chains(session: AsyncSession) -> set[str]:
 
 
 async def require_organization(session: AsyncSession, dla_code: str) -> str:
-    """The code, if an organization has it. Raises UnknownOrganization."""
+    """Return the code if an organization has it, otherwise raise UnknownOrganization."""
     if await session.get(Organization, dla_code) is None:
         raise UnknownOrganization(dla_code)
     return dla_code
@@ -190,7 +193,7 @@ async def _entries(session: AsyncSession, events: list[AuditEvent]) -> list[Entr
 
 
 def read_details(written: str) -> dict[str, Any]:
-    """What an event says; empty where nobody can read it."""
+    """Parse an event's details; empty when they are not a JSON object."""
     try:
         details = json.loads(written)
     except UNREADABLE:
@@ -201,15 +204,17 @@ def read_details(written: str) -> dict[str, Any]:
 async def authentic_events(
     session: AsyncSession, chain: str, kinds: Collection[Event]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Kind and details of the events of some kinds in a chain, in order, with their time under `at`.
+    """Return kind and details of a chain's events of some kinds, in order, with their time under `at`.
 
-    Only those that were made with the secret key and stand behind the event that they were made after: what
-    somebody has written to the database without it is not among them.
+    Events without a valid hash are omitted: whoever inserted or changed them did not have the secret key.
     """
-    before = aliased(AuditEvent)
+    previous_event = aliased(AuditEvent)
     rows = await session.execute(
-        select(AuditEvent, before.mac)
-        .outerjoin(before, (before.chain == AuditEvent.chain) & (before.number == AuditEvent.number - 1))
+        select(AuditEvent, previous_event.mac)
+        .outerjoin(
+            previous_event,
+            (previous_event.chain == AuditEvent.chain) & (previous_event.number == AuditEvent.number - 1),
+        )
         .where(AuditEvent.chain == chain, AuditEvent.kind.in_(kinds))
         .order_by(AuditEvent.number)
         .execution_options(populate_existing=True)

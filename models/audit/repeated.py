@@ -1,9 +1,9 @@
-"""Refusals that come again and again: the first of a chat and day is an event, the others are counted.
+"""Repeated refusals: the first one of a chat on a day is an event, further ones are only counted.
 
-Whoever can write to the bot could fill the record, which never shrinks, with as many events as it sends messages.
-When the day is over (Bangkok's), or at the chat's next refusal on a later day, one event says how many more there
-were, and the count is dropped. Of an officer each thing that it has no right to is counted by itself: there are
-only as many as there are buttons.
+Otherwise anyone could fill the record, which never shrinks, by sending messages to the bot. When the day in
+Bangkok is over, or at the chat's next refusal on a later day, one event records how many more there were, and the
+count is deleted. For an officer each refused action is counted separately; there are only as many as there are
+buttons.
 """
 
 from datetime import date, datetime, timedelta
@@ -21,7 +21,7 @@ from models.base.tables import Base, conflict_insert
 
 
 class RepeatedRefusal(Base):
-    """How often a chat was refused on one day, beyond the first time, which is an event."""
+    """The number of a chat's refusals on one day after the first, which is an event."""
 
     COVERAGE: ClassVar[Coverage] = not_covered("a count of one day, which becomes an event when the day is over")
 
@@ -30,10 +30,10 @@ class RepeatedRefusal(Base):
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
-    # What the first one was recorded as (Event), and what an officer tried; of strangers nothing stands here.
+    # The kind of the first refusal's event, and the action that an officer attempted; empty for strangers.
     kind: Mapped[str] = mapped_column(String(30), primary_key=True)
     what: Mapped[str] = mapped_column(String(60), primary_key=True)
-    # The chain of the first one's event.
+    # The chain of the first refusal's event.
     chain: Mapped[str] = mapped_column(String(20))
     officer_id: Mapped[int | None] = mapped_column(BigInteger)
     more: Mapped[int]
@@ -49,8 +49,10 @@ async def is_first_refusal(
     officer_id: int | None = None,
     what: str = "",
 ) -> bool:
-    """Count that a chat was refused. Whether it is the first time on this day, which the caller records as `kind`
-    in `chain`; what was counted of days before is recorded here. `what` an officer tried, of strangers nothing.
+    """Count a refusal, and return whether it is the chat's first one of this day.
+
+    The caller records the first one as an event of `kind` in `chain`. This function records the counts of earlier
+    days. `what` is the action that an officer attempted; it is empty for strangers.
     """
     row = {
         "user_id": user_id,
@@ -61,9 +63,9 @@ async def is_first_refusal(
         "officer_id": officer_id,
         "more": 0,
     }
-    counted = conflict_insert(session, RepeatedRefusal).values(row)
+    insertion = conflict_insert(session, RepeatedRefusal).values(row)
     more = await session.scalar(
-        counted.on_conflict_do_update(
+        insertion.on_conflict_do_update(
             index_elements=["user_id", "day", "kind", "what"], set_={"more": RepeatedRefusal.more + 1}
         ).returning(RepeatedRefusal.more)
     )
@@ -74,20 +76,20 @@ async def is_first_refusal(
 
 
 async def tell_repeated(session: AsyncSession, now: datetime) -> None:
-    """Record of every day that is over how often each chat was refused, and drop the counts."""
+    """Record the counts of all days that are over, one event for each, and delete them."""
     await _tell(session, now)
 
 
 async def forget_repeated(session: AsyncSession, user_id: int) -> None:
-    """Drop what is counted of a person."""
+    """Delete the counts of a Telegram user."""
     await session.execute(delete(RepeatedRefusal).where(RepeatedRefusal.user_id == user_id))
 
 
-async def _tell(session: AsyncSession, now: datetime, *of: ColumnElement[bool]) -> None:
+async def _tell(session: AsyncSession, now: datetime, *conditions: ColumnElement[bool]) -> None:
     today = bangkok_day(now)
-    # A day to come was counted by a clock that was ahead.
+    # Days in the future were counted under a wrong clock.
     is_over = ~RepeatedRefusal.day.between(today, today + timedelta(days=1))
-    rows = await session.scalars(delete(RepeatedRefusal).where(is_over, *of).returning(RepeatedRefusal))
+    rows = await session.scalars(delete(RepeatedRefusal).where(is_over, *conditions).returning(RepeatedRefusal))
     links = [
         event_chain.Link(
             event_chain.Event.REPEATED,
@@ -104,6 +106,6 @@ async def _tell(session: AsyncSession, now: datetime, *of: ColumnElement[bool]) 
         for row in rows.all()
         if row.more
     ]
-    # In one order, whatever the database returns first.
+    # Sorted, because the database returns rows in any order.
     links.sort(key=lambda link: event_chain.canonical([link.chain, link.details]))
     await event_chain.record_all(session, links, now)

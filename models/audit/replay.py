@@ -1,8 +1,8 @@
-"""What the record says of a row's seal. A row that was put back as it once was has a good seal, and an older one.
+"""Detects rows that were rolled back: such a row has a good seal, but not the newest one.
 
-Every event that changes a sealed row carries the row's seal. So the newest event of a chain that names the row has
-the seal that it must have; the chain is walked back from its end until it is there, and only what is walked is
-verified.
+Every event of a change to a sealed row contains the row's new seal. The newest event of a chain that names the row
+thus has the seal that the row must have. The chain is read backwards from its end until that event, and only the
+events that are read are verified.
 """
 
 import hmac
@@ -17,14 +17,14 @@ from models.base.errors import DomainError
 from models.security.keys import Keyring
 from models.security.row_seal import SealedRow, name_of, seal_under
 
-# Mostly one of the newest events names the rows: that of the warning which was shown before the press.
+# The sizes of the first and later batches. Usually one of the newest events names the rows: that of the warning
+# before the press.
 _FIRST, _LATER = 10, 200
 
 
 class RecordBroken(DomainError):
-    """A chain of the record does not hold together where something rests on it.
-
-    `row` names it as BadSeal names a row.
+    """A chain on which a decision depends has an invalid or missing event. `row` is `chain:<name>`, as in
+    BadSeal.
     """
 
     def __init__(self, chain: str) -> None:
@@ -36,51 +36,51 @@ class RecordBroken(DomainError):
 
 
 class RowNow(NamedTuple):
-    """A row as it stands: its model, and all that its seal covers."""
+    """A row's current state: its model, and the values that its seal covers."""
 
     model: type[SealedRow]
     values: Mapping[str, Any]
 
 
 class _Nothing(NamedTuple):
-    """What the first event of a chain follows on."""
+    """Stands for the event before the first one of a chain."""
 
     number: int = 0
     mac: str = ""
 
 
 def first_stale(connection: Connection, keys: Keyring, chain: str, rows: Mapping[str, RowNow]) -> str | None:
-    """The name of a row that is not as the newest event about it says; None when all are, or are named by none.
-    Where all rows of the chain were sealed (Event.SEALED), one that is named by none was not made by the program.
+    """Return the name of a row whose seal differs from that in its newest event; None when there is none.
 
-    Raises RecordBroken.
+    Rows that no event names are accepted, except when all rows of the chain were sealed (Event.SEALED): then such
+    a row was not made by the program. Raises RecordBroken when an event that was read is invalid.
     """
     return _compare(connection, keys, chain, dict(rows))
 
 
-def _compare(connection: Connection, keys: Keyring, chain: str, wanted: dict[str, RowNow]) -> str | None:
-    """As first_stale; takes those that were found out of `wanted`."""
+def _compare(connection: Connection, keys: Keyring, chain: str, remaining: dict[str, RowNow]) -> str | None:
+    """Do the work of first_stale; remove from `remaining` the rows that were compared."""
     for event in _newest_first(connection, keys, chain):
         if event.kind == Event.ENDED and chain != SYSTEM:
-            # What came after the end of an organization is recorded there.
-            stale = _compare(connection, keys, SYSTEM, wanted)
-            if stale is not None or not wanted:
+            # Events after the end of an organization are in `system`.
+            stale = _compare(connection, keys, SYSTEM, remaining)
+            if stale is not None or not remaining:
                 return stale
         if '"seals"' in event.details:
             seals: dict[str, str | None] = json.loads(event.details).get("seals", {})
-            for name in wanted.keys() & seals.keys():
-                if not _had(keys, wanted.pop(name), seals[name]):
+            for name in remaining.keys() & seals.keys():
+                if not _had(keys, remaining.pop(name), seals[name]):
                     return name
-        if not wanted:
+        if not remaining:
             break
         if event.kind == Event.SEALED:
-            # It names every row that there was, and each that came later has an event of its own.
-            return min(wanted)
+            # This event names every row that existed, and each later row has an event of its own.
+            return min(remaining)
     return None
 
 
 def holds_together(connection: Connection, keys: Keyring, chain: str) -> bool:
-    """Whether a chain stands as it was recorded, from its end as far as there are keys."""
+    """Whether a chain is valid from its end back to the first event whose key is missing."""
     try:
         for _ in _newest_first(connection, keys, chain):
             pass
@@ -90,10 +90,11 @@ def holds_together(connection: Connection, keys: Keyring, chain: str) -> bool:
 
 
 def _newest_first(connection: Connection, keys: Keyring, chain: str) -> Iterator[Row[Any]]:
-    """The events of a chain from its end, each verified before it is given. Raises RecordBroken.
+    """Yield the verified events of a chain, the newest first. Raises RecordBroken for an invalid event.
 
-    They end before an event whose key is not here, for nothing older can be compared. The newest of all must have
-    one that is, for it is bound by none and anybody can have written it; or one that the operator has called lost.
+    Stops at an event whose key is missing, because older seals cannot be compared. The newest event must have an
+    available key, or one that the operator has configured as lost: no later event authenticates it, so anybody
+    could have written it.
     """
     newer: Any = None
     is_bound, limit = False, _FIRST
@@ -123,7 +124,10 @@ def _batch(connection: Connection, chain: str, newer: Any, limit: int) -> Sequen
 
 
 def _is_verified(keys: Keyring, event: Row[Any], older: Any) -> bool:
-    """Whether an event follows on the one before it; False when its key is not here. Raises RecordBroken."""
+    """Whether an event is valid after `older`; False when its key is missing.
+
+    Raises RecordBroken when it is invalid.
+    """
     if event.number != older.number + 1:
         raise RecordBroken(event.chain)
     key = keys.key(PURPOSE, event.key_id)
@@ -136,14 +140,14 @@ def _is_verified(keys: Keyring, event: Row[Any], older: Any) -> bool:
 
 
 def _had(keys: Keyring, row: RowNow, seal: str | None) -> bool:
-    """Whether a row as it is now would have had this seal: after a rotation, under the key of then."""
+    """Whether a seal from an event, perhaps under an older key, is that of the row's current values."""
     if seal is None:
         return True
-    right = seal_under(keys, seal.partition(":")[0], row.model, row.model.SEALS[0], row.values)
-    # Under a key that is lost nothing can be compared.
-    return right is None or hmac.compare_digest(right.encode(), seal.encode())
+    expected_seal = seal_under(keys, seal.partition(":")[0], row.model, row.model.SEALS[0], row.values)
+    # A seal under a lost key cannot be compared.
+    return expected_seal is None or hmac.compare_digest(expected_seal.encode(), seal.encode())
 
 
 def seals_of(rows: Iterable[SealedRow]) -> dict[str, str | None]:
-    """What an event says of rows that it names, whether they have changed or not."""
+    """Return the seals of rows by name, for an event that names them whether or not they have changed."""
     return {name_of(row): row.seal for row in rows}

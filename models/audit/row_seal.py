@@ -1,9 +1,9 @@
-"""Seals in a session: set on every row that is inserted or changed, and looked at where a row decides.
+"""Row seals in a session: set on every inserted or changed row, and checked where a row gives a right.
 
-A row whose seal does not fit is not sealed anew by what the program changes in it: BadSeal. Rows from before there
-were seals have none; they are accepted until the event SEALED_ALL says that every row has one. From then on a row
-without a seal was written by somebody without the key. The same event under a new key (after a rotation) ends the
-seals of the old ones, and of keys that are lost, which are accepted unseen until then.
+Changing a row with a bad seal raises BadSeal instead of resealing it. Rows from before there were seals have none;
+they are accepted until the event SEALED_ALL records that every row has one. After it, a row without a seal was
+written without the key. The same event under a new key, after a rotation, ends the acceptance of seals under old
+keys, and of seals under lost keys, which cannot be checked.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ from models.security.row_seal import (
     values_of,
 )
 
-# Literal, so that the index of these events alone is used.
+# A literal, so that the partial index of these events is used.
 _SEALED_ALL = text("SELECT DISTINCT key_id FROM audit_event WHERE kind = 'sealed_all'")
 
 
-# That a session has looked whether all rows are sealed.
+# The key in `session.info` that says that the session has run this query.
 _LOOKED = "looked whether all rows are sealed"
 
 
@@ -58,9 +58,10 @@ def _look(state: SealState, connection: Connection) -> None:
 
 
 async def load_seal_state(session: AsyncSession) -> SealState:
-    """Which keys all rows were sealed under, known to the session's program from now on. At its start: whoever
-    deletes the event later does not get rows without a seal accepted. Where it is not there, the chain in which it
-    would stand is verified: whoever has deleted it before does not either.
+    """Load the ids of the keys under which all rows were sealed into the session's SealState, and return it.
+
+    The program calls it at its start, so that deleting the event later does not make rows without a seal accepted.
+    When there is no such event, the `system` chain is verified, so that deleting it earlier does not either.
     """
     return await session.run_sync(_load)
 
@@ -84,10 +85,10 @@ def _good(
     if seal is None:
         return not accepts.refuses_unsealed()
     if not isinstance(seal, str):
-        # SQLite takes any type into any column.
+        # SQLite stores any type in any column.
         return False
     if seal.partition(":")[0] in keys.lost:
-        # Nobody can look at it any more, and the operator has said so.
+        # The operator has configured the key as lost, so the seal cannot be checked.
         return not accepts.refuses_old_keys(keys)
     if not fits(keys, model, sealed, values, seal):
         return False
@@ -95,8 +96,9 @@ def _good(
 
 
 class _Accepts:
-    """What is accepted beside a seal under the key in use; asked of the database only when it matters, and once a
-    transaction.
+    """Which seals are accepted besides those under the current key.
+
+    The database is queried only when needed, and at most once in a session.
     """
 
     def __init__(self, session: Session) -> None:
@@ -119,7 +121,9 @@ class _Accepts:
 
 
 def is_sealed_now(keys: Keyring, row: SealedRow, sealed: Sealed | None = None) -> bool:
-    """Whether a row has a good seal under the key in use: what is true of almost every row, and needs no query."""
+    """Whether a row has a good seal under the current key, which is true of almost every row and needs no
+    query.
+    """
     sealed = sealed or row.SEALS[0]
     seal: Any = getattr(row, sealed.into)
     return (
@@ -130,8 +134,9 @@ def is_sealed_now(keys: Keyring, row: SealedRow, sealed: Sealed | None = None) -
 
 
 async def has_good_seal(session: AsyncSession, row: SealedRow, sealed: Sealed | None = None) -> bool:
-    """Whether a row, as it was loaded, may decide: sealed under a key that is accepted, or without a seal while
-    such rows are. `sealed` is one of the row's SEALS; the first unless given.
+    """Whether a row, as it was loaded, has a good seal under an accepted key, or an accepted lack of a seal.
+
+    `sealed` is one of the row's SEALS, by default the first.
     """
     keys = keyring(session)
     if is_sealed_now(keys, row, sealed):
@@ -142,15 +147,15 @@ async def has_good_seal(session: AsyncSession, row: SealedRow, sealed: Sealed | 
 
 
 async def require_good_seal(session: AsyncSession, row: SealedRow) -> None:
-    """Raises BadSeal for a row that may not decide."""
+    """Raise BadSeal when has_good_seal is false for the row's first seal."""
     if not await has_good_seal(session, row):
         raise BadSeal(name_of(row))
 
 
 async def hold_sealed(session: AsyncSession, row: SealedRow, *, read: bool = False) -> None:
-    """Load what the seals of a row cover anew, and keep others from changing it until the transaction ends.
+    """Lock a row until the transaction ends, and reload the columns that its seals cover.
 
-    `read`: others may hold it so too.
+    With `read` the lock is shared with other readers.
     """
     names = [name for sealed in row.SEALS for name in (*sealed.columns, sealed.into)]
     await session.flush()
@@ -158,11 +163,10 @@ async def hold_sealed(session: AsyncSession, row: SealedRow, *, read: bool = Fal
 
 
 async def require_newest(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -> None:
-    """Refuse what rests on these rows unless each has a good seal, and the one that the chain's newest event about
-    it names. What no event of the chain names has had one seal only.
+    """Check that each row has a good seal, and the seal in the chain's newest event that names it.
 
-    A change that another transaction commits meanwhile is seen: the rows are loaded anew, once. Raises BadSeal,
-    RecordBroken.
+    A row that no event of the chain names can have had only one seal. If a row fails, all are reloaded and checked
+    once more, because another transaction may have committed a change. Raises BadSeal, RecordBroken.
     """
     await session.flush()
     if await _stale(session, chain, rows) is None:
@@ -177,12 +181,12 @@ async def _stale(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -
     keys = keyring(session)
     for row in rows:
         await require_good_seal(session, row)
-    # What this transaction has changed, and not recorded yet, was compared before it was changed.
+    # Rows that this transaction has changed and not recorded yet were compared before the change.
     changed = session.info.get(RESEALED, {})
-    now = {
+    current_rows = {
         name_of(row): RowNow(type(row), _covered(row, row.SEALS[0])) for row in rows if name_of(row) not in changed
     }
-    return await session.run_sync(lambda sync: first_stale(sync.connection(), keys, chain, now))
+    return await session.run_sync(lambda sync: first_stale(sync.connection(), keys, chain, current_rows))
 
 
 def _covered(row: SealedRow, sealed: Sealed) -> dict[str, Any]:
@@ -193,26 +197,27 @@ def _covered(row: SealedRow, sealed: Sealed) -> dict[str, Any]:
 
 
 def seal_of(session: AsyncSession, row: SealedRow, sealed: Sealed | None = None) -> str:
-    """The seal that a row would have now, under the key in use."""
+    """Return the seal of a row's current values under the current key."""
     chosen = sealed or row.SEALS[0]
     return seal_for(keyring(session), type(row), chosen, _covered(row, chosen))
 
 
 def sealed_values(session: AsyncSession, model: type[SealedRow], values: Mapping[str, Any]) -> dict[str, Any]:
-    """All columns of a row, its identity among them, with its seals: for an INSERT of many rows at once. Columns
-    that `values` does not name are empty.
+    """Return a row's values with its seals, for a bulk INSERT. `values` includes the primary key.
+
+    Sealed columns that `values` does not name are null.
     """
     keys = keyring(session)
     names = {name for sealed in model.SEALS for name in sealed.columns}
-    whole = dict.fromkeys(names) | dict(values)
-    return whole | {sealed.into: seal_for(keys, model, sealed, whole) for sealed in model.SEALS}
+    all_values = dict.fromkeys(names) | dict(values)
+    return all_values | {sealed.into: seal_for(keys, model, sealed, all_values) for sealed in model.SEALS}
 
 
 async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collection[Any]) -> dict[str, str]:
-    """Seal rows as they stand in the database, whatever their seals were; the new seals by the rows' names.
+    """Seal rows with their stored values, whatever their seals were; return the new first seals by row name.
 
-    `rows` have all columns of the table and are held; they are trusted: whoever calls this has checked them, has
-    just inserted them, or has the operator's word.
+    `rows` have all columns of the table and are locked. The caller must trust them: it has checked or just
+    inserted them, or the operator has vouched for them.
     """
     if not rows:
         return {}
@@ -222,24 +227,24 @@ async def seal_rows(session: AsyncSession, model: type[SealedRow], rows: Collect
     sealed_rows, seals = [], {}
     for row in rows:
         values = row._asdict() if isinstance(row, Row) else values_of(row, table.c.keys())
-        new = {sealed.into: seal_for(keys, model, sealed, values) for sealed in model.SEALS}
-        seals[row_name(model, values)] = new[model.SEALS[0].into]
+        new_seals = {sealed.into: seal_for(keys, model, sealed, values) for sealed in model.SEALS}
+        seals[row_name(model, values)] = new_seals[model.SEALS[0].into]
         if not isinstance(row, Row):
-            for column, seal in new.items():
+            for column, seal in new_seals.items():
                 set_committed_value(row, column, seal)
-        sealed_rows.append({f"of_{name}": values[name] for name in identity} | new)
-    is_it = [table.c[name] == bindparam(f"of_{name}") for name in identity]
+        sealed_rows.append({f"of_{name}": values[name] for name in identity} | new_seals)
+    is_row = [table.c[name] == bindparam(f"of_{name}") for name in identity]
     into: dict[str, Any] = {sealed.into: bindparam(sealed.into) for sealed in model.SEALS}
-    await session.execute(update(table).where(*is_it).values(into), sealed_rows)
+    await session.execute(update(table).where(*is_row).values(into), sealed_rows)
     return seals
 
 
 async def insert_sealed(
     session: AsyncSession, model: type[SealedRow], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Insert many rows at once, which get their numbers from the database; their seals by the rows' names.
+    """Insert many rows whose ids the database generates, seal them, and return their seals by row name.
 
-    A table whose identity is given takes `sealed_values` and a plain INSERT.
+    For rows with a known primary key, use `sealed_values` and a plain INSERT.
     """
     if not rows:
         return {}
@@ -251,10 +256,10 @@ async def insert_sealed(
 async def update_sealed(
     session: AsyncSession, model: type[SealedRow], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Change many rows at once, as the session does it for its objects: each has its identity, of one column, and
-    the same columns as the others; their seals by the rows' names, which the caller records.
+    """Update and reseal many rows at once; return their new seals by row name, which the caller records.
 
-    Raises BadSeal, RecordBroken, and nothing was changed.
+    Each row has its primary key, of one column, and the same columns as the others. Raises BadSeal or RecordBroken
+    before anything is changed when a stored row was changed without the secret key.
     """
     if not rows:
         return {}
@@ -262,23 +267,25 @@ async def update_sealed(
     table = model.core()  # type: ignore[attr-defined]
     (identity,) = identity_of(model)
     key = table.c[identity]
-    held = await session.execute(
+    locked_rows = await session.execute(
         select(table).where(key.in_([row[identity] for row in rows])).order_by(key).with_for_update(key_share=True)
     )
-    stored = {row._mapping[identity]: dict(row._mapping) for row in held}
+    stored = {row._mapping[identity]: dict(row._mapping) for row in locked_rows}
     await session.run_sync(lambda sync: _require_good(sync, keys, model, stored.values()))
     seals: dict[str, str] = {}
-    changed = []
+    changed_rows = []
     for row in rows:
         after = stored[row[identity]] | dict(row)
-        new = {sealed.into: seal_for(keys, model, sealed, after) for sealed in model.SEALS}
-        seals[row_name(model, after)] = new[model.SEALS[0].into]
+        new_seals = {sealed.into: seal_for(keys, model, sealed, after) for sealed in model.SEALS}
+        seals[row_name(model, after)] = new_seals[model.SEALS[0].into]
         values = {f"to_{name}": value for name, value in row.items() if name != identity}
-        changed.append({"of": row[identity], **values, **{f"to_{into}": seal for into, seal in new.items()}})
-    names = [name.removeprefix("to_") for name in changed[0] if name != "of"]
+        changed_rows.append(
+            {"of": row[identity], **values, **{f"to_{into}": seal for into, seal in new_seals.items()}}
+        )
+    names = [name.removeprefix("to_") for name in changed_rows[0] if name != "of"]
     await session.execute(
         update(table).where(key == bindparam("of")).values({name: bindparam(f"to_{name}") for name in names}),
-        changed,
+        changed_rows,
     )
     return seals
 
@@ -294,7 +301,7 @@ def _require_good(
 
 
 def note_resealed(session: Session, row: SealedRow) -> None:
-    """The next event of the row's chain carries its seal."""
+    """Note that the next event of the row's chain must contain the row's seal."""
     if row.IS_RECORDED:
         session.info.setdefault(RESEALED, {})[name_of(row)] = row
 
@@ -311,7 +318,7 @@ def _before_insert(_mapper: Mapper[Any], _connection: Connection, row: SealedRow
 
 @event.listens_for(SealedRow, "after_insert", propagate=True)
 def _after_insert(_mapper: Mapper[Any], connection: Connection, row: SealedRow) -> None:
-    """A row that got its number from the database is sealed when it has it."""
+    """Seal a row whose id the database has just generated."""
     if row.seal is not None:
         return
     session = object_session(row)
@@ -319,8 +326,8 @@ def _after_insert(_mapper: Mapper[Any], connection: Connection, row: SealedRow) 
     model = type(row)
     seals = {sealed.into: seal_for(_keys(session), model, sealed, _covered(row, sealed)) for sealed in model.SEALS}
     table = inspect(model).local_table
-    is_it = [table.c[name] == value for name, value in values_of(row, identity_of(model)).items()]
-    connection.execute(update(table).where(*is_it).values(seals))
+    is_row = [table.c[name] == value for name, value in values_of(row, identity_of(model)).items()]
+    connection.execute(update(table).where(*is_row).values(seals))
     for into, seal in seals.items():
         set_committed_value(row, into, seal)
     note_resealed(session, row)
@@ -328,9 +335,9 @@ def _after_insert(_mapper: Mapper[Any], connection: Connection, row: SealedRow) 
 
 @event.listens_for(SealedRow, "before_update", propagate=True)
 def _before_update(_mapper: Mapper[Any], connection: Connection, row: SealedRow) -> None:
-    """Seal a changed row anew: over what stands in the database now, held, and had a good seal, with the change.
+    """Reseal a changed row, over its stored values, now locked and with a good seal, plus the changes.
 
-    What another transaction has changed since the row was loaded must be in the seal too.
+    The stored values are read again because another transaction may have changed the row since it was loaded.
     """
     session = object_session(row)
     assert session is not None  # noqa: S101 - it is being flushed
@@ -346,16 +353,16 @@ def _seal_anew(
 ) -> None:
     model, keys = type(row), _keys(session)
     if changed.issuperset(sealed.columns):
-        # Nothing is left of what stood there, and so nothing that had to be right.
+        # Every sealed column is overwritten, so the stored values need no check.
         _set(session, row, sealed)
         return
     identity = identity_of(model)
     table = inspect(model).local_table
     columns = [table.c[name] for name in (*identity, *sealed.columns, sealed.into)]
-    is_it = [table.c[name] == getattr(row, name) for name in identity]
-    stored = connection.execute(select(*columns).where(*is_it).with_for_update(key_share=True)).first()
+    is_row = [table.c[name] == getattr(row, name) for name in identity]
+    stored = connection.execute(select(*columns).where(*is_row).with_for_update(key_share=True)).first()
     if stored is None:
-        # Nothing to seal: SQLAlchemy says that the row is gone.
+        # The row was deleted; SQLAlchemy will raise an error for it.
         return
     values = stored._asdict()
     if not _good(keys, model, sealed, values, _Accepts(session)):
@@ -369,9 +376,9 @@ def _seal_anew(
 
 
 def _require_recorded(session: Session, connection: Connection, row: SealedRow, stored: Mapping[str, Any]) -> None:
-    """Before a row is changed and the record says so: an older one that was put back must not become the newest.
+    """Check, before a row is changed, that it was not rolled back: the change would make it the newest.
 
-    What this transaction has changed before was looked at then. Raises BadSeal, RecordBroken.
+    Rows that this transaction has already changed were checked then. Raises BadSeal, RecordBroken.
     """
     name, chain = name_of(row), row.recorded_in
     if not row.IS_RECORDED or chain is None or name in session.info.get(RESEALED, {}):
@@ -388,5 +395,5 @@ def _set(session: Session, row: SealedRow, sealed: Sealed) -> None:
 
 @event.listens_for(Session, "after_soft_rollback")
 def _forget(session: Session, _transaction: object) -> None:
-    """What was sealed and taken back is told by no event."""
+    """Drop the noted seals when the transaction was rolled back."""
     session.info.pop(RESEALED, None)

@@ -1,4 +1,4 @@
-"""When every row was sealed last, and under which key: what `laocert keys seal` and `keys rotate` record."""
+"""The last sealing of all rows, as recorded by `laocert keys seal` and `laocert keys rotate`."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from models.audit.event_chain import SYSTEM, AuditEvent, is_as_recorded
 
 @dataclass(frozen=True)
 class AllSealed:
-    """The newest time that every row was sealed: under which key, and until which day (Bangkok's) PINs that were
-    set under an older one are taken. None: without an end.
+    """The last sealing of all rows: its time and the id of its key.
+
+    `pin_until` is the last day in Bangkok on which PINs under older keys are accepted; None for no end.
     """
 
     at: datetime
@@ -22,13 +23,13 @@ class AllSealed:
 
 
 async def newest_sealing(session: AsyncSession) -> AllSealed | None:
-    """When every row was sealed last; None before the first time.
+    """Return the last sealing of all rows; None before the first one.
 
-    Of an event that is not as it was recorded (`laocert audit verify` tells of it) no PIN is taken longer.
+    If its event was changed, which `laocert audit verify` reports, no PIN under an older key is accepted.
     """
     event = await session.scalar(
         select(AuditEvent)
-        # Literal, as the condition of the index.
+        # A literal, so that the condition matches the partial index.
         .where(text("kind = 'sealed_all'"), AuditEvent.chain == SYSTEM)
         .order_by(AuditEvent.id.desc())
         .limit(1)

@@ -1,29 +1,29 @@
-"""What `laocert audit verify` finds changed in a table, as each table's model declares it.
+"""Declares for each table which columns `laocert audit verify` protects against changes.
 
-The page in docs/security.md is written from these declarations (tests/freeze/coverage.py), and the tampering test
-changes each column that they name.
+The table in docs/security.md is generated from these declarations (tests/freeze/coverage.py), and a test tampers
+with each declared column.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Columns that hold a seal: whoever changes one breaks it.
+# The columns that store seals; changing one makes the seal bad.
 SEAL_COLUMNS = frozenset({"seal", "seen_seal"})
-# Columns that several tables have, and why nothing is to be known of them.
+# Columns of several tables that need no protection, with the reason.
 COMMON = {"row_lock": "it can hold nothing"}
 
 
 class NotDeclared(LookupError):
-    """A column of which no model says whether it is covered."""
+    """A model does not declare whether a column is covered."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which columns are compared with events, which are under the row's seal, and why others are neither.
+    """Which columns of a table are compared with events, which the row's seal covers, and why others are neither.
 
-    `events`: compared with what was recorded; `against` says with what. `sealed`: an HMAC in the row is over them.
-    `uncovered`: columns that nothing is known of, each with the reason. `default`: the reason for all columns of a
-    table of which nothing is covered.
+    `events` are compared with recorded events; `against` says with which. `sealed` are covered by an HMAC in the
+    row. `uncovered` maps each unprotected column to the reason. `default` is the reason for all columns of a table
+    without protection.
     """
 
     events: frozenset[str] = frozenset()
@@ -33,11 +33,11 @@ class Coverage:
     default: str = ""
 
     def is_sealed(self, column: str) -> bool:
-        """Whether a column is under a seal of its row, or is one."""
+        """Whether a seal of the row covers the column, or the column stores a seal."""
         return column in self.sealed or column in SEAL_COLUMNS
 
     def why_not(self, column: str) -> str:
-        """Why a column is neither compared with events nor under a seal; empty for one that is.
+        """Return why a column is neither compared with events nor under a seal; empty for one that is.
 
         Raises NotDeclared when its model gives no reason.
         """
@@ -52,10 +52,10 @@ class Coverage:
 def covered(
     events: str = "", against: str = "", sealed: str = "", uncovered: Mapping[str, str] | None = None
 ) -> Coverage:
-    """A table of which something is covered; columns as one text, divided by blanks."""
+    """Declare the coverage of a table; column names are separated by blanks."""
     return Coverage(frozenset(events.split()), against, frozenset(sealed.split()), uncovered or {})
 
 
 def not_covered(reason: str) -> Coverage:
-    """A whole table of which nothing is covered, and why."""
+    """Declare that no column of a table is covered, and why."""
     return Coverage(default=reason)

@@ -1,11 +1,11 @@
-"""Who connects to a PostgreSQL database, and what each table lets them do. On SQLite there are no roles."""
+"""The database roles, and the declaration of each role's privileges on a table. SQLite has no roles."""
 
 import enum
 from dataclasses import dataclass
 
 
 class DatabaseRole(enum.StrEnum):
-    """Who connects: the chat, the operator's commands, or whoever owns and changes the schema."""
+    """The roles that connect to PostgreSQL: the bot, the operator's commands, and the owner of the schema."""
 
     APPLICATION = "application"
     OPERATOR = "operator"
@@ -14,29 +14,29 @@ class DatabaseRole(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Grants:
-    """What the roles may do with one table, in the words of PostgreSQL's GRANT; the owner may do everything.
+    """The privileges of the roles on one table, in the syntax of PostgreSQL's GRANT; the owner has all privileges.
 
-    `UPDATE (column, …)` is a right to these columns alone. UPDATE of any column is also what PostgreSQL wants of
-    whoever locks a row (`SELECT … FOR UPDATE`, `FOR SHARE`): see models.base.tables.Lockable.
+    `UPDATE (column, …)` is a privilege on these columns only. PostgreSQL requires UPDATE on at least one column
+    also to lock a row (`SELECT … FOR UPDATE`, `FOR SHARE`): see models.base.tables.Lockable.
     """
 
     application: str
     operator: str
 
     def of(self, role: DatabaseRole) -> str:
-        """What is granted to a role that is not the owner."""
+        """Return the privileges of a role other than the owner."""
         return self.application if role is DatabaseRole.APPLICATION else self.operator
 
 
 @dataclass(frozen=True)
 class RoleNames:
-    """The roles of a PostgreSQL database by their names; `operator` is None where the owner does its work."""
+    """The names of a database's roles; `operator` is None when the operator's commands connect as the owner."""
 
     owner: str
     application: str
     operator: str | None
 
     def restricted(self) -> dict[str, DatabaseRole]:
-        """The roles that have only what is granted to them, by name."""
+        """Return the roles other than the owner, by name."""
         roles = {self.application: DatabaseRole.APPLICATION}
         return roles if self.operator is None else {**roles, self.operator: DatabaseRole.OPERATOR}

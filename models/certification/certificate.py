@@ -1,8 +1,8 @@
-"""Certificates and what ends them: rows that are only ever inserted, and whether they still count.
+"""Certificates and reopenings, which are only ever inserted, and the condition by which a certificate is live.
 
-A certificate is live while no reopening has ended its revision; status, lists and the lock follow from that
-(models/schema/triggers.py has the same condition). What may be done: models/certification/certify.py; what is
-looked at before: models/certification/review.py.
+A certificate is live while no reopening has ended its revision. Status, lists and the register's lock follow from
+that (models/schema/triggers.py has the same condition). The rules are in models/certification/certify.py, the data
+shown before certifying in models/certification/review.py.
 """
 
 import enum
@@ -25,25 +25,25 @@ from models.organizations.organization import Organization
 from models.register.roster import Headcount
 from models.rounds.round import Round
 
-# Crockford's base 32: no I, L, O or U to misread over the telephone.
+# Crockford's base 32, which omits I, L, O and U because they are easily misread.
 CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
 
 
 def written_code(code: str) -> str:
-    """A certificate's code as people read it: `ABCDE-FGHJK`."""
+    """Return a verification code as it is printed: `ABCDE-FGHJK`."""
     return f"{code[:5]}-{code[5:]}"
 
 
 class Level(enum.StrEnum):
-    """Who certified: the organization itself, then its province."""
+    """The level of a certificate: first the organization certifies, then its province."""
 
     LAO = "lao"
     PROVINCE = "province"
 
 
 class Status(enum.StrEnum):
-    """How far an organization is in a round."""
+    """An organization's status in a round."""
 
     UNCERTIFIED = "uncertified"
     LAO_CERTIFIED = "lao_certified"
@@ -51,14 +51,14 @@ class Status(enum.StrEnum):
 
     @classmethod
     def of(cls, levels: Collection[Level]) -> "Status":
-        """The status of an organization that is certified at these levels."""
+        """Return the status of an organization with live certificates at these levels."""
         if Level.PROVINCE in levels:
             return cls.PROVINCE_CERTIFIED
         return cls.LAO_CERTIFIED if Level.LAO in levels else cls.UNCERTIFIED
 
 
 class Certification(Base):
-    """A certificate: the frozen numbers, whose they are, and who stood for them. Insert only."""
+    """A certificate: the certified numbers, their organization, and the officer who certified. Insert only."""
 
     COVERAGE: ClassVar[Coverage] = covered(
         "id organization_code round_id revision level officials permanent_employees contract_employees"
@@ -92,17 +92,17 @@ class Certification(Base):
     officer_position: Mapped[str] = mapped_column(String(200))
     user_id: Mapped[int] = mapped_column(BigInteger)
     account_username: Mapped[str] = mapped_column(String(64))
-    # What was agreed to: level, version and language of models/certification/statement.py.
+    # The name of the statement that the officer agreed to: level, version and language (statement.py).
     statement: Mapped[str] = mapped_column(String(40))
-    # The last hash of the organization's audit chain before the certificate.
+    # The hash of the last event in the organization's audit chain before the certificate.
     audit_head: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(CODE_LENGTH), unique=True)
     is_late: Mapped[bool]
     certified_at: Mapped[datetime]
-    # Of a province: seed, sample, marks and times of its spot-check as JSON (models/certification/spot_check.py).
+    # For the province level: seed, sample, marks and times of the spot-check as JSON (spot_check.py).
     spot_check: Mapped[str | None] = mapped_column(Text)
-    # What the organization was called and where it lay at the press; of a certificate from before schema 0012
-    # nothing stands here. Read `words`.
+    # The organization's names and place when the officer certified; empty in certificates from before schema 0012.
+    # Use the property `words`, which covers both.
     organization_name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
     organization_type: Mapped[str | None] = mapped_column(String(60))
     district_th: Mapped[str | None] = mapped_column(String(100))
@@ -110,39 +110,45 @@ class Certification(Base):
     province_th: Mapped[str | None] = mapped_column(String(100))
     province_en: Mapped[str | None] = mapped_column(String(100))
 
-    # As it is now. What a certificate says of its organization are its words.
+    # The organization as it is now. The names on the certificate are in `words`.
     organization: Mapped[Organization] = relationship(lazy="raise")
     round: Mapped[Round] = relationship(lazy="raise")
     kept_words: Mapped[CertificateWords | None] = relationship(lazy="raise", viewonly=True)
 
     @property
     def words(self) -> Words | None:
-        """The words that the certificate bears; of an older one those that were kept for it, and None until that
-        was done.
+        """The organization's names and place on the certificate.
+
+        For a certificate from before schema 0012 they come from CertificateWords; None while that row is missing.
         """
         source = self if self.organization_name is not None else self.kept_words
         return None if source is None else Words(*(getattr(source, field.name) for field in fields(Words)))
 
     @property
     def words_kept_at(self) -> datetime | None:
-        """When the words were kept that the certificate does not bear itself."""
+        """When the row of CertificateWords was stored; None for a certificate that has its own words, or has
+        none.
+        """
         if self.organization_name is not None or self.kept_words is None:
             return None
         return self.kept_words.kept_at
 
     @property
     def headcount(self) -> Headcount:
-        """The numbers that were certified."""
+        """The certified numbers by category."""
         return Headcount(self.officials, self.permanent_employees, self.contract_employees)
 
     @property
     def status(self) -> Status:
-        """What the organization's status was by it."""
+        """The organization's status after this certificate."""
         return Status.of([self.level])
 
 
 class Reopening(Base):
-    """The end of a revision: its certificates stay in the history, the register can be changed. Insert only."""
+    """Ends a revision: its certificates stay in the history, and the register can be changed again.
+
+    Insert only.
+    """
 
     COVERAGE: ClassVar[Coverage] = covered(
         "id organization_code round_id revision by_name reason reopened_at", "its event"
@@ -168,12 +174,12 @@ class Reopening(Base):
     round: Mapped[Round] = relationship(lazy="raise")
 
 
-def is_live(made: type[Certification] | type[Remark] | type[SpotCheck]) -> ColumnElement[bool]:
-    """A condition on what belongs to a revision: that has not been ended by a reopening."""
+def is_live(model: type[Certification] | type[Remark] | type[SpotCheck]) -> ColumnElement[bool]:
+    """An SQL condition on rows of a revision: no reopening has ended the revision."""
     return ~exists().where(
-        Reopening.organization_code == made.organization_code,
-        Reopening.round_id == made.round_id,
-        Reopening.revision == made.revision,
+        Reopening.organization_code == model.organization_code,
+        Reopening.round_id == model.round_id,
+        Reopening.revision == model.revision,
     )
 
 
@@ -183,20 +189,21 @@ def _answers() -> type[Remark]:
 
 
 def is_open(question: type[Remark]) -> ColumnElement[bool]:
-    """A condition on the remarks of the newest round: a question that waits for its answer."""
+    """An SQL condition on remarks of the newest round: a question of a live revision without an answer."""
     answer = _answers()
     answered = exists().where(answer.answers_id == question.id)
     return (question.kind == RemarkKind.QUESTION) & is_live(question) & ~answered
 
 
-def snapshot(made: Certification) -> dict[str, str]:
-    """All that a certificate keeps, as text: what the audit chain binds, and what is compared with it later.
+def snapshot(certification: Certification) -> dict[str, str]:
+    """Return all non-null columns of a certificate as text, for its event and for comparison with that event
+    later.
 
-    A column that holds nothing is left out, so that columns can be added.
+    Null columns are omitted, so that migrations can add columns.
     """
-    kept = {column.key: getattr(made, column.key) for column in Certification.__table__.columns}
+    columns = {column.key: getattr(certification, column.key) for column in Certification.__table__.columns}
     return {
         key: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
-        for key, value in kept.items()
+        for key, value in columns.items()
         if value is not None
     }

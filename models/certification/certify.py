@@ -1,9 +1,9 @@
-"""What may happen to a certification: confirmation, certificate, and the operator's way back.
+"""The operations on certifications: confirm, certify, and reopen.
 
-An organization's officer certifies first (procedure, LAO steps 2 and 3), then its province's (procedure,
-province steps 5 and 6). A certificate is a row that is only ever inserted; status is derived from the rows, and
-an `lao` row of the newest round locks the register (models/schema/triggers.py). Only the operator can end a
-revision, by a reopening: another row; the certificates of the ended revision stay and no longer count.
+First the organization's officer certifies (procedure, LAO steps 2 and 3), then the province's officer (procedure,
+province steps 5 and 6). Certificates are only ever inserted. The status is derived from them, and an `lao`
+certificate of the newest round locks the register (models/schema/triggers.py). Only the operator can end a
+revision, by inserting a reopening: the certificates of the ended revision stay but are no longer live.
 """
 
 import random
@@ -39,31 +39,34 @@ from models.register.roster import Roster, load_records, summarize
 from models.rounds.round import Round, RoundState, require_open_round
 from models.security.row_seal import Sealed, SealedRow
 
-# A press counts while the figures are still before the officer's eyes, not on last week's card.
+# How long a confirmation is valid, so that an officer cannot certify from a week-old message.
 CONFIRMATION_LIFETIME = timedelta(minutes=30)
 
 
 class ReopenRefused(DomainError):
-    """The organization cannot be reopened; the message says why."""
+    """The organization cannot be reopened: no round is open, or it is not certified. The message says which."""
 
 
 class NotYetCertified(DomainError):
-    """A province can certify only what the organization has certified."""
+    """The organization has not certified the current revision, so that its province cannot certify yet."""
 
 
 class SelfApproval(DomainError):
-    """Who certified for the organization may not certify the same figures for its province."""
+    """The user certified for the organization, and may not certify the same revision for its province."""
 
 
 class ConfirmationExpired(DomainError):
-    """The confirmation is unknown, another officer's, or too old: look at the numbers again."""
+    """The confirmation is unknown, another officer's, used, or too old: the officer must review the numbers
+    again.
+    """
 
 
 class ClockWrong(DomainError):
-    """The program's clock is off by more than LARGEST_OFFSET, and what was asked for would bear its time for good.
+    """The program's clock is off by more than LARGEST_OFFSET, so that an action whose time is permanent is
+    refused.
 
-    `organization_code` is whose register it is about; `confirmation` the warning that may be confirmed once more
-    when the clock is right.
+    `organization_code` is the organization of the register. `confirmation`, if any, stays valid until the clock is
+    right.
     """
 
     def __init__(self, organization_code: str, confirmation: "Confirmation | None" = None) -> None:
@@ -73,7 +76,7 @@ class ClockWrong(DomainError):
 
 
 class AlreadyCertified(DomainError):
-    """Someone has certified this organization; `certification` says who and when."""
+    """The organization's revision is already certified at this level, by `certification`."""
 
     def __init__(self, organization: Organization, certification: "Certification") -> None:
         super().__init__(certification.code)
@@ -82,7 +85,10 @@ class AlreadyCertified(DomainError):
 
 
 class Confirmation(SealedRow, Base):
-    """A warning that was shown: who may confirm what, bound to the figures on the screen, good once."""
+    """A warning that an officer was shown before certifying.
+
+    It can be confirmed once, for the figures it showed.
+    """
 
     COVERAGE: ClassVar[Coverage] = covered(
         sealed="nonce officer_id organization_code round_id level fingerprint shown_at used_at"
@@ -117,26 +123,26 @@ class Confirmation(SealedRow, Base):
 
 @dataclass(frozen=True)
 class Demands:
-    """What must be there before something is certified, by the settings (docs/contract.md, Settings).
+    """The requirements for certifying, from the settings (docs/contract.md, Settings).
 
-    `spot_check_size`: so many records a province must have checked (0: none). `difference_percent`: a category
-    that differs by more from the last round's must be explained (100: never).
+    `spot_check_size` is the number of records that a province must spot-check (0: no spot-check). A category that
+    differs from the previous round by more than `difference_percent` must be explained (100: never).
     """
 
     spot_check_size: int
     difference_percent: int
 
 
-# Of a clock that is right, or was never compared.
+# The offset of a clock that is right or was never compared.
 RIGHT = timedelta(0)
 
 
 def require_right_clock(
     clock_offset: timedelta, organization_code: str, confirmation: "Confirmation | None" = None
 ) -> None:
-    """Before anything whose time stands on a certificate. `clock_offset` is how far the clock is known to be off.
+    """Raise ClockWrong when `clock_offset`, the clock's known error, exceeds LARGEST_OFFSET.
 
-    Raises ClockWrong.
+    Called before every action whose time is printed on a certificate.
     """
     if abs(clock_offset) > LARGEST_OFFSET:
         raise ClockWrong(organization_code, confirmation)
@@ -165,9 +171,9 @@ async def prepare_confirmation(
     demands: Demands,
     clock_offset: timedelta = RIGHT,
 ) -> tuple[Confirmation, Review]:
-    """Before the warning: note which figures the officer is about to confirm.
+    """Store and record a confirmation before the warning is shown; return it with the current review.
 
-    `fingerprint` is that of the review, or of the spot-check's summary, that the officer pressed on.
+    `fingerprint` is that of the review or the spot-check summary on whose button the officer pressed.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
     ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong, BadSeal, RecordBroken.
@@ -175,10 +181,10 @@ async def prepare_confirmation(
     organization = await find_organization(session, officer, dla_code)
     await _require_level(session, officer.account, organization, level)
     open_round = await require_open_round(session)
-    shown = await review(session, officer, dla_code)
-    _require_certifiable(shown, officer, level, fingerprint, demands)
+    current = await review(session, officer, dla_code)
+    _require_certifiable(current, officer, level, fingerprint, demands)
     require_right_clock(clock_offset, dla_code)
-    # Before the event that names them: what was put back must not become the newest.
+    # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
@@ -203,16 +209,19 @@ async def prepare_confirmation(
         confirmation=confirmation.nonce,
         seals=seals_of([officer.account, officer, confirmation]),
     )
-    return confirmation, shown
+    return confirmation, current
 
 
 async def find_confirmation(session: AsyncSession, officer: Officer, nonce: str) -> Confirmation:
-    """A warning that was shown to this officer. Raises ConfirmationExpired, BadSeal."""
-    found = await session.get(Confirmation, nonce)
-    if found is None or found.officer_id != officer.id:
+    """Return this officer's confirmation with a nonce.
+
+    Raises ConfirmationExpired when there is none, and BadSeal.
+    """
+    confirmation = await session.get(Confirmation, nonce)
+    if confirmation is None or confirmation.officer_id != officer.id:
         raise ConfirmationExpired
-    await require_good_seal(session, found)
-    return found
+    await require_good_seal(session, confirmation)
+    return confirmation
 
 
 async def certify(
@@ -226,37 +235,40 @@ async def certify(
     demands: Demands,
     clock_offset: timedelta = RIGHT,
 ) -> Certification:
-    """The irreversible press: insert the certificate, and the notices that it causes, in this transaction. The
-    province's hands in its spot-check, where that was not done before.
+    """Certify irreversibly: insert the certificate, its event and its notices in the caller's transaction.
+
+    `nonce` is that of the officer's confirmation. At the province level a correct spot-check is handed in too, if
+    it was not before.
 
     Raises ConfirmationExpired, NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval,
-    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong (the
-    confirmation stays good); BadSeal and RecordBroken where somebody without the secret key has changed what the
-    press rests on.
+    RosterChanged, ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered; ClockWrong, after which
+    the confirmation stays valid; BadSeal and RecordBroken when a row it depends on was changed without the secret
+    key.
     """
     confirmation = await find_confirmation(session, officer, nonce)
-    # A link that is ended at this moment ends before or after the certificate, never beside it. The officer's row
-    # is locked before the organization's, as whoever ends a link does.
+    # The lock serializes this transaction with one that ends the officer's link. The officer's row is locked
+    # before the organization's, in the same order as there.
     await hold_sealed(session, officer, read=True)
     if officer.unlinked_at is not None:
         raise NotYours
-    # The first lock of all that certifies or changes a register; what is read below cannot change any more.
+    # Every operation that certifies or changes a register locks this row first, so what is read below cannot
+    # change.
     await lock_organization(session, confirmation.organization_code)
     await session.refresh(confirmation)
     await require_newest(session, officer.account.unit, [officer.account, officer, confirmation])
     organization = await find_organization(session, officer, confirmation.organization_code)
     await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
-    shown = await review(session, officer, organization.dla_code)
-    _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
+    current = await review(session, officer, organization.dla_code)
+    _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
-        await require_recorded(session, shown.spot_check)
-        check = hand_in_correct(shown.spot_check, now)
+        await require_recorded(session, current.spot_check)
+        check = hand_in_correct(current.spot_check, now)
         await session.flush()
         if check is not None:
             await record_hand_in(session, check, now)
-    certification = _certificate(shown, open_round, officer, confirmation.level, now, rng)
+    certification = _certificate(current, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
     session.add(certification)
@@ -284,65 +296,66 @@ async def review_confirmation(
     demands: Demands,
     clock_offset: timedelta = RIGHT,
 ) -> tuple[Confirmation, Review]:
-    """Before the PIN is asked: the confirmation with its figures, as far as it could be certified now.
+    """Check that a confirmation could be certified now, and return it with the current review.
 
-    Raises what `certify` raises.
+    Called before the bot asks for the PIN. Raises what `certify` raises, except SpotCheckAltered and
+    RecordBroken.
     """
     confirmation = await find_confirmation(session, officer, nonce)
     organization = await find_organization(session, officer, confirmation.organization_code)
     await _require_level(session, officer.account, organization, confirmation.level)
     await require_open_round(session)
-    shown = await review(session, officer, organization.dla_code)
-    _require_confirmable(shown, confirmation, officer, now, demands, clock_offset)
-    return confirmation, shown
+    current = await review(session, officer, organization.dla_code)
+    _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
+    return confirmation, current
 
 
 def _require_confirmable(
-    shown: Review,
+    current: Review,
     confirmation: Confirmation,
     officer: Officer,
     now: datetime,
     demands: Demands,
     clock_offset: timedelta,
 ) -> None:
-    _require_certifiable(shown, officer, confirmation.level, confirmation.fingerprint, demands)
+    _require_certifiable(current, officer, confirmation.level, confirmation.fingerprint, demands)
     if confirmation.used_at is not None:
         raise ConfirmationExpired
-    # A wrong clock does not tell how old the confirmation is.
+    # Checked before the age of the confirmation, which a wrong clock cannot measure.
     require_right_clock(clock_offset, confirmation.organization_code, confirmation)
     if is_past(confirmation.shown_at, CONFIRMATION_LIFETIME, now):
         raise ConfirmationExpired
 
 
 def _require_certifiable(
-    shown: Review, officer: Officer, level: Level, fingerprint: str, demands: Demands
+    current: Review, officer: Officer, level: Level, fingerprint: str, demands: Demands
 ) -> None:
-    existing = shown.lao if level is Level.LAO else shown.province
+    existing = current.lao if level is Level.LAO else current.province
     if existing is not None:
-        raise AlreadyCertified(shown.organization, existing)
-    if level is Level.PROVINCE and shown.lao is None:
+        raise AlreadyCertified(current.organization, existing)
+    if level is Level.PROVINCE and current.lao is None:
         raise NotYetCertified
-    if level is Level.PROVINCE and shown.lao is not None and shown.lao.user_id == officer.user_id:
+    if level is Level.PROVINCE and current.lao is not None and current.lao.user_id == officer.user_id:
         raise SelfApproval
-    if shown.fingerprint(level) != fingerprint:
-        raise RosterChanged(shown)
-    if shown.lao is not None and shown.lao.roster_digest != shown.roster.digest:
-        # Only someone who took the triggers away can have done that.
-        raise RosterChanged(shown)
-    if level is Level.LAO and shown.lacks_explanation(demands.difference_percent):
-        raise ExplanationMissing(shown)
+    if current.fingerprint(level) != fingerprint:
+        raise RosterChanged(current)
+    if current.lao is not None and current.lao.roster_digest != current.roster.digest:
+        # The triggers lock a certified register, so somebody must have removed them to change it.
+        raise RosterChanged(current)
+    if level is Level.LAO and current.lacks_explanation(demands.difference_percent):
+        raise ExplanationMissing(current)
     if level is Level.PROVINCE:
-        require_passed(shown.spot_check, size=demands.spot_check_size, records=shown.roster.headcount.total)
+        require_passed(current.spot_check, size=demands.spot_check_size, records=current.roster.headcount.total)
 
 
 def _certificate(
-    shown: Review, open_round: Round, officer: Officer, level: Level, now: datetime, rng: random.Random
+    current: Review, open_round: Round, officer: Officer, level: Level, now: datetime, rng: random.Random
 ) -> Certification:
-    roster = shown.roster
+    roster = current.roster
     return Certification(
-        organization_code=shown.organization.dla_code,
+        organization_code=current.organization.dla_code,
         round_id=open_round.id,
-        revision=shown.revision,
+        revision=current.revision,
         level=level,
         officials=roster.headcount.officials,
         permanent_employees=roster.headcount.permanent_employees,
@@ -359,8 +372,8 @@ def _certificate(
         code="".join(rng.choices(CODE_ALPHABET, k=CODE_LENGTH)),
         is_late=open_round.is_late(now),
         certified_at=now,
-        spot_check=kept(shown.spot_check) if level is Level.PROVINCE else None,
-        **asdict(shown.words),
+        spot_check=kept(current.spot_check) if level is Level.PROVINCE else None,
+        **asdict(current.words),
     )
 
 
@@ -371,25 +384,33 @@ async def _announce(
     organization: Organization,
     now: datetime,
 ) -> None:
-    """Queue the actor's receipt and the notices to the organization's officers, and mark the province's cards."""
+    """Enqueue the actor's receipt, the notices to the organization's officers, and the refresh of the province's
+    cards.
+    """
     outbox.enqueue(session, NoticeKind.RECEIPT, actor.user_id, certification.id, now)
     is_lao = certification.level is Level.LAO
     kind = NoticeKind.COLLEAGUE_CERTIFIED if is_lao else NoticeKind.PROVINCE_CERTIFIED
-    colleagues = [one for one in await officers_concerned(session, organization, Role.LAO) if one.id != actor.id]
-    await outbox.enqueue_each(session, kind, [one.user_id for one in colleagues], certification.id, now)
-    arrived = certification.id if is_lao else None
-    await card_marks.touch(session, organization.province_code, now, arrived=arrived)
+    colleagues = [
+        colleague
+        for colleague in await officers_concerned(session, organization, Role.LAO)
+        if colleague.id != actor.id
+    ]
+    await outbox.enqueue_each(
+        session, kind, [colleague.user_id for colleague in colleagues], certification.id, now
+    )
+    arrived_id = certification.id if is_lao else None
+    await card_marks.touch(session, organization.province_code, now, arrived=arrived_id)
 
 
-# --- the way back, the operator's alone ---------------------------------------------------------------------
+# --- reopening, by the operator only ---------------------------------------------------------------------
 
 
 async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now: datetime) -> Reopening:
-    """End the current revision: the register can be changed and must be certified anew.
+    """End an organization's current revision: the register can be changed and must be certified again.
 
-    The register as it was certified is kept, to show what changes (models/certification/changes.py). The officers
-    of both sides are told, with the reason. Raises OperatorRefused, UnknownOrganization,
-    ReopenRefused.
+    The register as certified is stored, to show later what changed (models/certification/changes.py). The officers
+    of the organization and the province are notified, with the reason. `by` names the operator's person or office.
+    Raises OperatorRefused for that name, UnknownOrganization, ReopenRefused, BadSeal.
     """
     by = operator_name(by)
     await lock_organization(session, dla_code)
@@ -430,8 +451,8 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
         reason=reason,
         register_kept=is_kept,
     )
-    concerned = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
-    chats = [one.user_id for one in concerned]
+    recipients = await officers_concerned(session, organization, Role.LAO, Role.PROVINCE)
+    chats = [recipient.user_id for recipient in recipients]
     await outbox.enqueue_each(session, NoticeKind.REOPENED, chats, reopening.id, now)
     await card_marks.touch(session, organization.province_code, now)
     return reopening
@@ -440,10 +461,10 @@ async def reopen(session: AsyncSession, dla_code: str, by: str, reason: str, now
 async def _keep_register(
     session: AsyncSession, reopening: Reopening, certificates: dict[Level, Certification]
 ) -> bool:
-    """Keep the register that a reopening has just unlocked, if it is still what was certified.
+    """Store the register that a reopening has just unlocked, if it still equals the certified one.
 
-    Only someone who took the triggers away can have changed it. Then it is no copy of what was certified, and any
-    record may have changed.
+    Returns False when it does not: somebody has removed the triggers and changed the register, and any record may
+    differ from what was certified.
     """
     roster = await session.get(Roster, reopening.organization_code, populate_existing=True)
     records = await load_records(session, reopening.organization_code)

@@ -1,8 +1,8 @@
-"""What has changed in a register since it was certified: after a reopening, until the next round opens.
+"""What has changed in a register since it was certified, from a reopening until the next round opens.
 
-Compared is with the register of each ended revision, from the newest one back to the last that the province had
-certified, or to the first. With the newest alone, what changed in a revision that the province never certified
-would be shown to nobody after the next reopening.
+The register is compared with that of each ended revision, from the newest back to the last one that the province
+had certified, or to the first. A comparison with the newest revision alone would hide, after a second reopening,
+changes in a revision that the province never certified.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,15 +21,16 @@ from models.register.draft import SentRoster
 from models.register.roster import Record, Roster, load_records
 from models.rounds.round import current_round
 
-# An ended revision, its reopening, and what was kept of its register.
+# An ended revision's number, the id of its reopening, and its stored register, if any.
 EndedRevision = tuple[int, int, CertifiedRegister | None]
 
 
 @dataclass(frozen=True)
 class ChangesSince:
-    """What differs from the register of one ended revision. `difference` is None where that register is not known:
-    it was reopened by a program that kept none, its key is not here, or what was reopened was not what its
-    certificate said.
+    """The difference from the register of one ended revision.
+
+    `difference` is None when that register is unknown: an older version of the program stored none, its key is
+    missing, or the register no longer equaled its certificate when it was reopened.
     """
 
     revision: int
@@ -38,19 +39,19 @@ class ChangesSince:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs from each ended revision that counts, the newest first."""
+    """The differences from each ended revision that is compared with, the newest first."""
 
     since: tuple[ChangesSince, ...]
 
     @property
     def revisions(self) -> tuple[int, ...]:
-        """The ended revisions that are compared with, the newest first."""
-        return tuple(one.revision for one in self.since)
+        """The numbers of the ended revisions that are compared with, the newest first."""
+        return tuple(comparison.revision for comparison in self.since)
 
     @property
     def changed_numbers(self) -> tuple[str, ...]:
-        """The numbers of the register's records that are not as in each of those revisions, in order."""
-        differences = [one.difference for one in self.since if one.difference is not None]
+        """The sorted numbers of the register's records that differ from at least one of those revisions."""
+        differences = [comparison.difference for comparison in self.since if comparison.difference is not None]
         changed = {
             change.after.record_no
             for difference in differences
@@ -61,47 +62,52 @@ class Changes:
 
     @property
     def may_all_differ(self) -> bool:
-        """Whether any other record may have changed too: a revision's register is not known, or its menus were
-        others, so that each record says something else.
+        """Whether records outside `changed_numbers` may have changed too.
+
+        That is so when the register of a revision is unknown, or its menus differ, which affects every record.
         """
         return any(
-            one.difference is None or bool(one.difference.new_menus or one.difference.gone_menus)
-            for one in self.since
+            comparison.difference is None
+            or bool(comparison.difference.new_menus or comparison.difference.gone_menus)
+            for comparison in self.since
         )
 
     @property
     def is_known(self) -> bool:
-        """Whether the registers of all those revisions are known."""
-        return all(one.difference is not None for one in self.since)
+        """Whether the registers of all revisions that are compared with are known."""
+        return all(comparison.difference is not None for comparison in self.since)
 
     def renumbered(self, numbers: Collection[str]) -> set[str]:
-        """The numbers that people whose records are gone have now, as far as their names tell."""
-        found: set[str] = set()
-        for one in self.since:
-            changes = one.difference.changes if one.difference is not None else ()
-            gone = {
+        """Return the new record numbers of people whose records `numbers` were removed, matched by full name."""
+        new_numbers: set[str] = set()
+        for comparison in self.since:
+            changes = comparison.difference.changes if comparison.difference is not None else ()
+            removed_names = {
                 change.before.full_name
                 for change in changes
                 if change.before is not None and change.after is None and change.before.record_no in numbers
             }
-            found.update(
+            new_numbers.update(
                 change.after.record_no
                 for change in changes
-                if change.before is None and change.after is not None and change.after.full_name in gone
+                if change.before is None and change.after is not None and change.after.full_name in removed_names
             )
-        return found
+        return new_numbers
 
     def of_record(self, record_no: str) -> RecordChange | None:
-        """How a record of the register differs from the newest of those revisions in which it was another."""
-        found = (one.difference.changes for one in self.since if one.difference is not None)
+        """Return how a record differs from the newest revision in which it was different; None if in none."""
+        known_changes = (
+            comparison.difference.changes for comparison in self.since if comparison.difference is not None
+        )
         return next(
-            (change for changes in found for change in changes if change.record.record_no == record_no), None
+            (change for changes in known_changes for change in changes if change.record.record_no == record_no),
+            None,
         )
 
 
 @dataclass(frozen=True)
 class RegisterChanges:
-    """The changes of one organization's register, for the screens about them; None where nothing was reopened."""
+    """The changes of one organization's register, for the screens; `changes` is None when nothing was reopened."""
 
     organization: Organization
     changes: Changes | None
@@ -113,21 +119,22 @@ def compare_with_ended(
     menu_names: Sequence[str],
     records: Sequence[Record],
 ) -> Changes | None:
-    """Compare a register, as it is now, with the ended revisions of the round; None where there are none."""
-    now = SentRoster("", tuple(menu_names), tuple(records))
+    """Compare the current register with the ended revisions of the round; None when there are none."""
+    current = SentRoster("", tuple(menu_names), tuple(records))
     since = []
-    for revision, reopening_id, kept in sorted(ended, key=lambda one: -one[0]):
-        before = open_certified(session, reopening_id, kept) if kept is not None else None
-        difference = compare(before.menu_names, before.records, now) if before is not None else None
+    for revision, reopening_id, stored_register in sorted(ended, key=lambda ended_revision: -ended_revision[0]):
+        certified = open_certified(session, reopening_id, stored_register) if stored_register is not None else None
+        difference = compare(certified.menu_names, certified.records, current) if certified is not None else None
         since.append(ChangesSince(revision, difference))
-        if kept is not None and kept.by_province:
+        if stored_register is not None and stored_register.by_province:
             break
     return Changes(tuple(since)) if since else None
 
 
 async def load_changes(session: AsyncSession, dla_code: str, round_id: int) -> Changes | None:
-    """What has changed in an organization's register since it was certified in a round; None where nothing was
-    reopened. One query there, else two.
+    """Return the changes in an organization's register since it was certified in a round.
+
+    Returns None, after one query, when nothing was reopened in the round; otherwise makes two queries.
     """
     rows = await session.execute(
         select(Reopening.revision, Reopening.id, CertifiedRegister, Roster.menu_names)
@@ -135,15 +142,20 @@ async def load_changes(session: AsyncSession, dla_code: str, round_id: int) -> C
         .outerjoin(CertifiedRegister, CertifiedRegister.reopening_id == Reopening.id)
         .where(Reopening.organization_code == dla_code, Reopening.round_id == round_id)
     )
-    found = rows.all()
-    if not found:
+    reopening_rows = rows.all()
+    if not reopening_rows:
         return None
-    ended = [(revision, reopening_id, kept) for revision, reopening_id, kept, _ in found]
-    return compare_with_ended(session, ended, found[0].menu_names, await load_records(session, dla_code))
+    ended = [
+        (revision, reopening_id, stored_register) for revision, reopening_id, stored_register, _ in reopening_rows
+    ]
+    return compare_with_ended(session, ended, reopening_rows[0].menu_names, await load_records(session, dla_code))
 
 
 async def see_changes(session: AsyncSession, officer: Officer, dla_code: str) -> RegisterChanges:
-    """What an officer of the organization or its province may see of it, in the newest round. Raises NotYours."""
+    """Return the changes in the newest round, for an officer of the organization or its province.
+
+    Raises NotYours.
+    """
     organization = await find_organization(session, officer, dla_code)
     round_ = await current_round(session)
     return RegisterChanges(

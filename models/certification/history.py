@@ -1,4 +1,4 @@
-"""What was certified and what ended it: an organization's history, and certificates by their code."""
+"""An organization's history of certificates and reopenings, and certificates by their verification code."""
 
 import re
 from dataclasses import dataclass
@@ -25,11 +25,10 @@ class UnknownCode(DomainError):
 
 @dataclass(frozen=True)
 class History:
-    """The certificates of an organization and of those from which it has come, and the reopenings that ended some
-    of them; both newest first.
+    """The certificates of an organization and its predecessors, and the reopenings that ended some; newest first.
 
-    `words`: what the organization is called now. Where it has left the officer's province (`has_left`), only what
-    was certified there is here, and the words are those of the newest of these certificates.
+    `words` are the organization's current names and place. If the organization has left the officer's province
+    (`has_left`), the history has only the certificates made there, and `words` are those of the newest one.
     """
 
     dla_code: str
@@ -38,16 +37,20 @@ class History:
     reopenings: list[Reopening]
     has_left: bool = False
 
-    def end_of(self, made: Certification) -> Reopening | None:
-        """The reopening that ended a certificate's revision."""
-        key = (made.organization_code, made.round_id, made.revision)
-        ends = ((one.organization_code, one.round_id, one.revision) for one in self.reopenings)
-        return next((one for one, end in zip(self.reopenings, ends, strict=True) if end == key), None)
+    def end_of(self, certification: Certification) -> Reopening | None:
+        """Return the reopening that ended a certificate's revision; None when it is live."""
+        key = (certification.organization_code, certification.round_id, certification.revision)
+        ends = (
+            (reopening.organization_code, reopening.round_id, reopening.revision) for reopening in self.reopenings
+        )
+        return next((reopening for reopening, end in zip(self.reopenings, ends, strict=True) if end == key), None)
 
 
 async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -> History:
-    """Every revision whole, with its numbers (procedure, LAO step 3). A province that has the organization no more
-    is shown what was certified there. Raises NotYours.
+    """Return the history with all revisions and their numbers (procedure, LAO step 3).
+
+    A province that the organization has left gets only the certificates made while it belonged there. Raises
+    NotYours when the officer may see neither.
     """
     try:
         organization = await find_organization(session, officer, dla_code)
@@ -59,66 +62,77 @@ async def load_history(session: AsyncSession, officer: Officer, dla_code: str) -
 
 
 async def _history_of_province(session: AsyncSession, account: Account, dla_code: str) -> History:
-    """What was certified while the organization was this province's. Raises NotYours when that is nothing."""
+    """Return the certificates made while the organization belonged to this province.
+
+    Raises NotYours if there are none.
+    """
     certificates, reopenings = await _load(session, dla_code)
-    own = [made for made in certificates if is_made_in(made, account)]
+    own = [certification for certification in certificates if is_made_in(certification, account)]
     if not own or own[0].words is None:
         raise NotYours
-    revisions = {(made.organization_code, made.round_id, made.revision) for made in own}
-    ends = [one for one in reopenings if (one.organization_code, one.round_id, one.revision) in revisions]
+    revisions = {
+        (certification.organization_code, certification.round_id, certification.revision) for certification in own
+    }
+    ends = [
+        reopening
+        for reopening in reopenings
+        if (reopening.organization_code, reopening.round_id, reopening.revision) in revisions
+    ]
     return History(dla_code, own[0].words, own, ends, has_left=True)
 
 
 async def _load(session: AsyncSession, dla_code: str) -> tuple[list[Certification], list[Reopening]]:
-    made, reopened = _made_and_reopened()
-    certificates = list(await session.scalars(made, {"code": dla_code}))
-    # A reopening ends what was certified. By these codes PostgreSQL reads the index, and not every reopening.
-    codes = sorted({one.organization_code for one in certificates})
-    return certificates, list(await session.scalars(reopened, {"codes": codes})) if codes else []
+    certifications_query, reopenings_query = _made_and_reopened()
+    certificates = list(await session.scalars(certifications_query, {"code": dla_code}))
+    # Only certified organizations can have reopenings. With their codes PostgreSQL uses the index.
+    codes = sorted({certification.organization_code for certification in certificates})
+    return certificates, list(await session.scalars(reopenings_query, {"codes": codes})) if codes else []
 
 
 @cache
 def _made_and_reopened() -> tuple[Select[Certification], Select[Reopening]]:
-    made = select(Certification).where(Certification.organization_code.in_(family_codes()))
+    certifications_query = select(Certification).where(Certification.organization_code.in_(family_codes()))
     codes: BindParameter[str] = bindparam("codes", expanding=True)
-    reopened = select(Reopening).where(Reopening.organization_code.in_(codes))
+    reopenings_query = select(Reopening).where(Reopening.organization_code.in_(codes))
     return (
-        made.options(
+        certifications_query.options(
             joinedload(Certification.round),
             joinedload(Certification.kept_words),
             joinedload(Certification.organization),
         ).order_by(Certification.id.desc()),
-        reopened.order_by(Reopening.id.desc()),
+        reopenings_query.order_by(Reopening.id.desc()),
     )
 
 
-def is_made_in(made: Certification, account: Account) -> bool:
-    """Whether a certificate was made while its organization was the province's of this account."""
-    words = made.words
+def is_made_in(certification: Certification, account: Account) -> bool:
+    """Whether this is a province's account and the certificate was made while its organization belonged to it."""
+    words = certification.words
     return account.role is Role.PROVINCE and words is not None and words.province_code == account.province_code
 
 
-async def require_sight_of(session: AsyncSession, account: Account, made: Certification) -> None:
-    """A certificate is seen by its organization or the one that goes on from it, by the province that has this
-    organization now, and by the one in which the certificate was made. Its organization and words must be loaded.
-    Raises NotYours.
+async def require_sight_of(session: AsyncSession, account: Account, certification: Certification) -> None:
+    """Check that an account may see a certificate, whose organization and words must be loaded.
+
+    It may be seen by its organization or the successor, by the province to which that one belongs now, and by the
+    province in which the certificate was made. Raises NotYours.
     """
-    if not is_made_in(made, account):
-        await require_certificate_sight(session, account, made)
+    if not is_made_in(certification, account):
+        await require_certificate_sight(session, account, certification)
 
 
 async def find_by_code(
     session: AsyncSession, officer: Officer, code: str
 ) -> tuple[Certification, Reopening | None]:
-    """The certificate with a verification code, and what ended it. Raises UnknownCode, also for one that the
-    officer may not see: a code tells nothing to outsiders.
+    """Return the certificate with a verification code, and the reopening that ended it, if any.
+
+    Raises UnknownCode, also when the officer may not see the certificate, so that outsiders learn nothing.
     """
-    made = await certificate_by_code(session, code)
+    certification = await certificate_by_code(session, code)
     try:
-        await require_sight_of(session, officer.account, made)
+        await require_sight_of(session, officer.account, certification)
     except NotYours:
         raise UnknownCode from None
-    return made, await ended_by(session, made)
+    return certification, await ended_by(session, certification)
 
 
 # Crockford's base 32, which has no U.
@@ -131,33 +145,33 @@ def is_verification_code(typed: str) -> bool:
 
 
 def _tidy_code(typed: str) -> str:
-    """In Crockford's base 32 what looks alike is alike."""
+    """Normalize a typed code: Crockford's base 32 reads O as 0, and I and L as 1."""
     typed = arabic_digits(spelled(typed))
     return "".join(typed.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
 
 
 async def certificate_by_code(session: AsyncSession, code: str) -> Certification:
-    """The certificate with a verification code, whoever asks. Raises UnknownCode."""
+    """Return the certificate with a verification code, without checking any access right. Raises UnknownCode."""
     tidy = _tidy_code(code)
-    made = await session.scalar(_certificate().where(Certification.code == tidy))
-    if made is None:
+    certification = await session.scalar(_certificate().where(Certification.code == tidy))
+    if certification is None:
         raise UnknownCode(f"no certificate has the code {code}; check it letter by letter")
-    return made
+    return certification
 
 
-async def ended_by(session: AsyncSession, made: Certification) -> Reopening | None:
-    """The reopening that ended a certificate's revision."""
+async def ended_by(session: AsyncSession, certification: Certification) -> Reopening | None:
+    """Return the reopening that ended a certificate's revision; None when it is live."""
     return await session.scalar(
         select(Reopening).where(
-            Reopening.organization_code == made.organization_code,
-            Reopening.round_id == made.round_id,
-            Reopening.revision == made.revision,
+            Reopening.organization_code == certification.organization_code,
+            Reopening.round_id == certification.round_id,
+            Reopening.revision == certification.revision,
         )
     )
 
 
 async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:
-    """One reopening with its organization, province and round, for a notice about it."""
+    """Return a reopening, which must exist, with organization, province and round, for a notice about it."""
     return (
         await session.scalars(
             select(Reopening)
@@ -170,18 +184,18 @@ async def load_reopening(session: AsyncSession, reopening_id: int) -> Reopening:
 
 
 async def load_certification(session: AsyncSession, certification_id: int) -> Certification:
-    """One certificate with its words, organization and round, for a notice about it."""
+    """Return a certificate, which must exist, with words, organization and round, for a notice about it."""
     return (await session.scalars(_certificate().where(Certification.id == certification_id))).one()
 
 
 async def find_certification(session: AsyncSession, certification_id: int) -> Certification | None:
-    """The same, where there is one."""
+    """Return a certificate with words, organization and round; None for an unknown id."""
     return await session.scalar(_certificate().where(Certification.id == certification_id))
 
 
 @cache
 def _certificate() -> Select[Certification]:
-    """With what its screens and papers say: its words and round; the organization, for who may see it."""
+    """Select certificates with words and round, for screens and PDFs, and organization, for the access check."""
     return select(Certification).options(
         joinedload(Certification.kept_words),
         joinedload(Certification.organization),

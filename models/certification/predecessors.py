@@ -1,4 +1,4 @@
-"""From which organizations one has come, and which numbers of theirs it is compared with."""
+"""An organization's predecessors, and the numbers of an earlier round with which its own are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from models.register.roster import Headcount
 
 @dataclass(frozen=True)
 class Descent:
-    """That an organization ended at a moment and went on as a successor, which it may have founded."""
+    """The end of an organization, and its successor; `founds` if the successor was newly founded from it."""
 
     dla_code: str
     successor: str
@@ -30,7 +30,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Previous:
-    """What is compared with: the numbers of the newest earlier round, and its fiscal year."""
+    """The numbers of the newest earlier round, with which a register is compared, and its fiscal year."""
 
     headcount: Headcount
     fiscal_year: int
@@ -39,16 +39,17 @@ class Previous:
 def previous_numbers(
     dla_code: str, descents: Sequence[Descent], certificates: Sequence[Certification], round_id: int
 ) -> Previous | None:
-    """What was certified in the newest round before `round_id` in which the organization or any that it has come
-    from certified. Their numbers are added up; None where one of them did not certify in that round.
+    """Return the certified numbers of the newest round before `round_id` in which the organization or a
+    predecessor certified.
 
-    `certificates` are the live ones of all of them, with their rounds.
+    The numbers of predecessors are added. Returns None when there is no such round, or one of them did not certify
+    in it. `certificates` are the live ones of all of them, with their rounds loaded.
     """
-    earlier = [made for made in certificates if made.round_id < round_id]
-    newest = max(earlier, key=lambda made: made.round_id, default=None)
+    earlier = [certification for certification in certificates if certification.round_id < round_id]
+    newest = max(earlier, key=lambda certification: certification.round_id, default=None)
     if newest is None:
         return None
-    of_round = [made for made in earlier if made.round_id == newest.round_id]
+    of_round = [certification for certification in earlier if certification.round_id == newest.round_id]
     headcount = _numbers(dla_code, descents, of_round)
     return None if headcount is None else Previous(headcount, newest.round.fiscal_year)
 
@@ -56,20 +57,24 @@ def previous_numbers(
 def _numbers(
     dla_code: str, descents: Sequence[Descent], certificates: Sequence[Certification]
 ) -> Headcount | None:
-    """The numbers of an organization as it goes on: its own, and those of others that it has taken in since."""
+    """Return an organization's numbers plus those of predecessors that ended after it certified; None if one is
+    missing.
+    """
     own = max(
-        (made for made in certificates if made.organization_code == dla_code),
-        key=lambda made: (made.revision, made.level is Level.PROVINCE),
+        (certification for certification in certificates if certification.organization_code == dla_code),
+        key=lambda certification: (certification.revision, certification.level is Level.PROVINCE),
         default=None,
     )
-    came = [
-        one for one in descents if one.successor == dla_code and (own is None or one.ended_at > own.certified_at)
+    taken_in = [
+        descent
+        for descent in descents
+        if descent.successor == dla_code and (own is None or descent.ended_at > own.certified_at)
     ]
-    if own is None and not any(one.founds for one in came):
+    if own is None and not any(descent.founds for descent in taken_in):
         return None
     parts = [] if own is None else [own.headcount]
-    for one in came:
-        part = _numbers(one.dla_code, descents, certificates)
+    for descent in taken_in:
+        part = _numbers(descent.dla_code, descents, certificates)
         if part is None:
             return None
         parts.append(part)
@@ -81,11 +86,12 @@ def _numbers(
 
 
 def _family() -> CTE:
-    """The organization `code`, and all from which it has come, each with how it went on; of itself there is
-    nothing of that.
+    """A recursive query for the organization `:code` and its predecessors, each with successor and end.
+
+    These columns are null for the organization itself.
     """
     end = OrganizationEnd
-    # PostgreSQL wants the types of both parts alike.
+    # PostgreSQL requires the same column types in both parts of the union.
     columns = (end.successor_code, end.founds_successor, end.ended_at)
     nothing = (cast(null(), column.type).label(column.key) for column in columns)
     family = select(Organization.dla_code.label("code"), *nothing).where(
@@ -100,16 +106,18 @@ def _family() -> CTE:
 
 @cache
 def with_checks_of_family() -> Select[*tuple[Any, ...]]:
-    """For each of the family of the organization `code`: how it went on, and its live certificates of all rounds,
-    each with the spot-check of its revision. A row for one without a certificate, too.
+    """Select the organization `:code` and its predecessors with their live certificates of all rounds.
+
+    Each row has code, successor, `founds_successor`, `ended_at`, a certificate, and the spot-check of its
+    revision. An organization without a certificate has one row.
     """
     family = _family()
     code, successor, founds, ended_at = family.c
-    made = (Certification.organization_code == code) & is_live(Certification)
+    is_of_member = (Certification.organization_code == code) & is_live(Certification)
     return (
         select(code, successor, founds, ended_at, Certification, SpotCheck)
         .select_from(family)
-        .outerjoin(Certification, made)
+        .outerjoin(Certification, is_of_member)
         .outerjoin(
             SpotCheck,
             (SpotCheck.organization_code == Certification.organization_code)
@@ -122,15 +130,16 @@ def with_checks_of_family() -> Select[*tuple[Any, ...]]:
 
 
 def family_codes() -> Select[str]:
-    """The codes of the organization `code` and of all from which it has come."""
+    """Select the codes of the organization `:code` and all its predecessors."""
     return select(_family().c[0])
 
 
-async def require_certificate_sight(session: AsyncSession, account: Account, made: Certification) -> None:
-    """A certificate is seen by those who see its organization, or one that goes on from it. Its organization must
-    be loaded. Raises NotYours.
+async def require_certificate_sight(session: AsyncSession, account: Account, certification: Certification) -> None:
+    """Check that an account may see a certificate's organization, which must be loaded, or one of its successors.
+
+    Raises NotYours.
     """
-    organization: Organization | None = made.organization
+    organization: Organization | None = certification.organization
     while organization is not None:
         try:
             await require_sight(session, account, organization)

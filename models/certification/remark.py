@@ -1,8 +1,7 @@
-"""The thread of remarks of an organization in a round: what was asked, explained, petitioned and decided.
+"""Remarks of an organization in a round: questions, answers, explanations, petitions and decisions.
 
-Here are the rows and what every remark obeys; beside it models/remarks/question.py, models/remarks/explanation.py
-and models/remarks/petition.py (petitions) say what may happen, models/remarks/thread.py reads them. Kept with the
-certificates; insert only.
+This module has the table and the rules for every remark's text. The operations are in models/remarks: question.py,
+explanation.py, petition.py, and thread.py, which reads them. Remarks are insert only, like certificates.
 """
 
 import enum
@@ -33,7 +32,7 @@ MAX_OPERATOR = 200
 
 
 class RemarkKind(enum.StrEnum):
-    """What a remark is."""
+    """The kind of a remark."""
 
     QUESTION = "question"
     ANSWER = "answer"
@@ -43,20 +42,21 @@ class RemarkKind(enum.StrEnum):
 
 
 class Rule(enum.StrEnum):
-    """What a remark must be."""
+    """The rules for a remark's text."""
 
     NOT_SHORT = "not_short"
     NOT_LONG = "not_long"
     IN_LETTERS = "in_letters"
-    # Of those that are typed into the chat: six digits with no words may be a PIN.
+    # For texts typed into the chat: six digits without words may be a PIN.
     NO_NUMBER = "no_number"
-    # Of the operator's reasons: certificates bear them.
+    # For the operator's reasons: certificates print them.
     DRAWN = "drawn"
 
 
 class RemarkRefused(DomainError):
-    """The text is too short or too long, or not in letters; there is no `rule` where there is no text. `letter`:
-    the one that certificates cannot show.
+    """A remark's text breaks `rule`, which is None when there is no text.
+
+    For Rule.DRAWN, `letter` is the character that certificates cannot show.
     """
 
     def __init__(self, rule: Rule | None = None, letter: str = "") -> None:
@@ -66,8 +66,9 @@ class RemarkRefused(DomainError):
 
 
 class OperatorRefused(DomainError):
-    """The name under which the operator decides is not one that can be read; `letter`: the one that certificates
-    cannot show.
+    """The operator's name is empty, too long, or has an invisible character, or one that certificates cannot show.
+
+    In the last case, `letter` is that character.
     """
 
     def __init__(self, letter: str = "") -> None:
@@ -82,7 +83,9 @@ def _not_drawn(text: str, letter: str) -> str:
 
 
 class Remark(Base):
-    """One remark. `answers_id` is what it answers or decides; `granted` belongs to decisions."""
+    """One remark. `answers_id` is the question or petition that it answers or decides; `granted` is a decision's
+    result.
+    """
 
     COVERAGE: ClassVar[Coverage] = covered(
         "id organization_code round_id revision kind body about author officer_id answers_id granted made_at",
@@ -99,7 +102,7 @@ class Remark(Base):
     revision: Mapped[int]
     kind: Mapped[RemarkKind] = mapped_column(text_enum(RemarkKind, checked=False))
     body: Mapped[str] = mapped_column(Text)
-    # What a question is about (a category, or a record's number), or the headcounts that are explained.
+    # A question's subject (a category or a record number), or the headcounts that an explanation explains.
     about: Mapped[str | None] = mapped_column(String(80))
     author: Mapped[str] = mapped_column(String(400))
     officer_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
@@ -113,12 +116,15 @@ class Remark(Base):
 
     @property
     def side(self) -> Role | None:
-        """Whose officer wrote it; None of the operator's. Its officer must be loaded."""
+        """The role of the officer who wrote it, who must be loaded; None for the operator's remarks."""
         return self.officer.account.role if self.officer else None
 
 
 async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **facts: Any) -> Remark:
-    """Insert a remark of an officer, under the name and position that it has now; it has its number."""
+    """Insert an officer's remark, signed with the current name and position, and return it with its id.
+
+    `facts` are the remaining columns of Remark.
+    """
     author = f"{officer.full_name} {officer.position}"
     remark = Remark(author=author, officer_id=officer.id, made_at=now, **facts)
     session.add(remark)
@@ -127,17 +133,18 @@ async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **f
 
 
 def recorded_of(session: AsyncSession, remark: Remark) -> dict[str, Any]:
-    """What every remark's event says: to which round (by number) and revision it belongs, and, as a keyed digest,
-    under which name. The name itself is in no event.
+    """Return the details that every remark's event has: round id, revision, and a keyed digest of the author.
+
+    No event contains the author's name itself.
     """
     author = keyed_digest(event_chain.keyring(session), remark.author)
     return {"round_id": remark.round_id, "revision": remark.revision, "author": author}
 
 
 def remark_text(typed: str) -> str:
-    """What somebody typed as a remark, in one spelling, blanks tidied, lines kept, what cannot be seen left out.
+    """Return a typed remark in canonical spelling, with single blanks, its lines, and no invisible characters.
 
-    Raises RemarkRefused.
+    Raises RemarkRefused when it has no letters, or fewer than MIN_REMARK or more than MAX_REMARK characters.
     """
     lines = [" ".join(_seen(line).split()) for line in spelled(typed).splitlines()]
     tidy = "\n".join(line for line in lines if line)
@@ -151,7 +158,10 @@ def remark_text(typed: str) -> str:
 
 
 def operator_reason(typed: str) -> str:
-    """Why the operator decides: a remark that certificates bear. Raises RemarkRefused."""
+    """Return the operator's typed reason, normalized as by remark_text.
+
+    Raises RemarkRefused, also for a character that certificates cannot show.
+    """
     reason = remark_text(typed)
     letter = undrawn(reason)
     if letter is not None:
@@ -160,10 +170,9 @@ def operator_reason(typed: str) -> str:
 
 
 def operator_name(typed: str) -> str:
-    """The name under which the operator decides something, in one spelling, blanks tidied. Raises OperatorRefused.
+    """Return the operator's typed name in canonical spelling with single blanks. Raises OperatorRefused.
 
-    Nothing else is left out of a name, as it is of a remark: whoever reads it must know it for the name that was
-    given.
+    Invisible characters are refused and not removed as in a remark, so that readers see exactly the name given.
     """
     tidy = " ".join(spelled(typed).split())
     if (
@@ -179,7 +188,8 @@ def operator_name(typed: str) -> str:
 
 
 def _seen(line: str) -> str:
-    """What nobody sees can make a sentence read otherwise than it is kept. It is left out and not refused, because
-    pasted text often bears it.
+    """Remove invisible characters, which can make a sentence read differently from what is stored.
+
+    They are not refused, because pasted text often contains them.
     """
     return "".join(letter for letter in line.replace("\t", " ") if not is_unseen(letter))

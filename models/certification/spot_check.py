@@ -1,10 +1,10 @@
 """สุ่มตรวจสอบ: a seeded draw of an organization's records, each marked (procedure, province step 5).
 
-After a reopening more is drawn beside it: what was found not correct before, and some of what has changed.
+After a reopening, records that were incorrect before and some of the changed records are drawn as well.
 
-One draw for each revision, shared by all officers of the province: whoever could draw again could choose. The seed
-is made when the register is locked already, so that nobody can know or choose what it will bring; with the seed
-anybody can draw the sample again. What officers do with it is in models/spot_checks/spot_checking.py.
+Each revision has one draw, shared by all officers of the province: an officer who could draw again could choose
+the sample. The seed is generated after the register is locked, so that nobody can predict or influence the sample.
+With the seed anybody can reproduce it. The officers' operations are in models/spot_checks/spot_checking.py.
 """
 
 import enum
@@ -29,43 +29,45 @@ from models.base.tables import Base, BigKey, text_enum
 from models.register.roster import Category
 from models.register.sampling import rank, sample
 
-# The version of the rule by which is drawn now; a draw without a basis is by rule 1.
+# The version of the current drawing rule. A draw without a basis was made by rule 1.
 RULE = 2
 
 
 class SpotCheckMissing(DomainError):
-    """The spot-check of this revision is not drawn, or a record in it is not marked as correct."""
+    """The spot-check of this revision is not drawn, or a record in it is not marked correct."""
 
 
 class SpotCheckFailed(DomainError):
-    """Something in the spot-check is not correct: only the next revision can be certified."""
+    """The spot-check was handed in with an incorrect record, so that only the next revision can be certified."""
 
 
 class SpotCheckAltered(DomainError):
-    """The spot-check is not what was recorded of it: somebody has written to the database. Nothing rests on it."""
+    """The spot-check differs from its events, because somebody changed the database; it cannot be used."""
 
 
 class Mark(enum.StrEnum):
-    """What an officer found: ถูกต้อง or ไม่ถูกต้อง."""
+    """An officer's result for a record: ถูกต้อง (correct) or ไม่ถูกต้อง (incorrect)."""
 
     CORRECT = "correct"
     INCORRECT = "incorrect"
 
 
 class Verdict(enum.StrEnum):
-    """What the spot-check says of a revision."""
+    """The result of a revision's spot-check."""
 
-    # None is asked for: its size is 0, or the register has no records.
+    # No spot-check is required: its size is 0, or the register has no records.
     NOT_NEEDED = "not_needed"
     OPEN = "open"
-    # Every record is marked as correct: certifying hands the check in.
+    # Every record is marked correct. Certifying hands the spot-check in.
     READY = "ready"
     PASSED = "passed"
     FAILED = "failed"
 
 
 class SpotCheck(Base):
-    """The draw of one revision. `seed` (hexadecimal) and the locked register give the sample."""
+    """The spot-check of one revision. `seed` (hexadecimal), `basis` and the locked register determine the
+    sample.
+    """
 
     COVERAGE: ClassVar[Coverage] = covered(
         "id organization_code round_id revision officer_id seed drawn_at handed_in_at basis",
@@ -80,39 +82,39 @@ class SpotCheck(Base):
     organization_code: Mapped[str] = mapped_column(ForeignKey("organization.dla_code"))
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     revision: Mapped[int]
-    # Who drew.
+    # The officer who drew it.
     officer_id: Mapped[int] = mapped_column(ForeignKey("officer.id"))
     seed: Mapped[str] = mapped_column(String(64))
     drawn_at: Mapped[datetime]
     handed_in_at: Mapped[datetime | None]
-    # What was drawn from besides the seed and the register, as JSON (Basis); None of a draw by rule 1.
+    # What determines the draw besides the seed and the register, as JSON (Basis); None for a draw by rule 1.
     basis: Mapped[str | None] = mapped_column(Text)
 
     items: Mapped[list["SpotCheckItem"]] = relationship(lazy="raise", order_by="SpotCheckItem.place")
 
     @property
     def marked(self) -> int:
-        """How many of its records have a mark."""
+        """The number of records that have a mark."""
         return sum(item.mark is not None for item in self.items)
 
     @property
     def incorrect(self) -> list["SpotCheckItem"]:
-        """The records that were found not correct."""
+        """The items marked incorrect."""
         return [item for item in self.items if item.mark is Mark.INCORRECT]
 
     @property
     def is_all_correct(self) -> bool:
-        """Whether every record of it was found correct."""
+        """Whether every record is marked correct."""
         return all(item.mark is Mark.CORRECT for item in self.items)
 
     @property
     def fingerprint(self) -> str:
-        """16 letters that change with any mark: what a press to hand it in is bound to."""
+        """A digest of 16 hexadecimal digits of `marks`, to which the button that hands it in is bound."""
         return hashlib.sha256(self.marks.encode()).hexdigest()[:16]
 
     @property
     def marks(self) -> str:
-        """Which check it is and what was marked in it, by whom and when: what a confirmation is bound to."""
+        """The check's id and each item's mark, officer and time, as text; a confirmation is bound to it."""
         return "/".join(
             [str(self.id), *(f"{item.mark} {item.officer_id} {_moment(item.marked_at)}" for item in self.items)]
         )
@@ -134,10 +136,10 @@ class SpotCheckItem(Base):
     place: Mapped[int] = mapped_column(primary_key=True)
     record_no: Mapped[str] = mapped_column(String(40))
     mark: Mapped[Mark | None] = mapped_column(text_enum(Mark, checked=False))
-    # What is not correct.
+    # The officer's note on what is incorrect.
     note: Mapped[str | None] = mapped_column(Text)
     marked_at: Mapped[datetime | None]
-    # Who marked it last.
+    # The officer who marked it last.
     officer_id: Mapped[int | None] = mapped_column(ForeignKey("officer.id"))
 
 
@@ -146,13 +148,13 @@ class SpotCheckItem(Base):
 
 @dataclass(frozen=True)
 class Basis:
-    """What rule 2 draws from besides the seed and the register.
+    """What determines a draw by rule 2 besides the seed and the register. All record numbers are sorted.
 
-    `size`: as many records of the whole register, and at most as many of the changed ones. `since`: the ended
-    revisions that count, the newest first (models/certification/changes.py); none in a first revision.
-    `incorrect`: records that were marked ไม่ถูกต้อง in one of them, and that the register has, if under another
-    number; `gone`: the numbers that it has no more. `changed`: records that are not as they were certified;
-    `may_all_differ`: every other record may have changed too. All numbers in order.
+    `size` is the number of records drawn from the whole register, and the most drawn from the changed ones.
+    `since` has the ended revisions that are compared with, the newest first (models/certification/changes.py); it
+    is empty in the first revision. `incorrect` has the records marked ไม่ถูกต้อง in one of those revisions, by
+    their current number; `gone` has the numbers of those that the register no longer has. `changed` has the
+    records that differ from what was certified; with `may_all_differ`, every other record may have changed too.
     """
 
     size: int
@@ -163,12 +165,15 @@ class Basis:
     may_all_differ: bool = False
 
     def written(self) -> str:
-        """As a draw keeps it."""
+        """Return the basis as canonical JSON, as a draw stores it."""
         return _canonical(asdict(self))
 
     @classmethod
     def read(cls, facts: dict[str, Any]) -> "Basis":
-        """From what a draw or a certificate keeps. Raises KeyError, TypeError."""
+        """Build a basis from the JSON object of a draw or a certificate.
+
+        Raises KeyError, TypeError for other objects.
+        """
         return cls(
             size=facts["size"],
             since=tuple(facts["since"]),
@@ -180,32 +185,34 @@ class Basis:
 
 
 def basis_of(check: SpotCheck) -> Basis | None:
-    """What a draw was made from; None of one by rule 1."""
+    """Return the basis of a spot-check's draw; None for a draw by rule 1."""
     return None if check.basis is None else Basis.read(json.loads(check.basis))
 
 
 def draw_numbers(seed: str, records: Iterable[tuple[str, Category]], basis: Basis) -> list[str]:
-    """The numbers of the records that rule 2 draws from a register (record_no, category), each once.
+    """Return the numbers of the records that rule 2 draws from a register of (record_no, category), each once.
 
-    First the sample of the whole register (`sample`); then what was found not correct before, in order of number;
-    then, of the changed records that are not drawn yet, the first `size` in order of SHA-256 of
-    `<seed>/changed/<record_no>`; and where any other record may have changed too, as many of those in that order.
+    First come the sample of the whole register (`sample`), and the records that were incorrect before, sorted by
+    number. Then come the first `size` of the changed records not drawn yet, in order of SHA-256 of
+    `<seed>/changed/<record_no>`. If any other record may have changed too, `size` of those follow in that order.
     """
     register = list(records)
     drawn = sample(seed, register, basis.size)
     drawn += [number for number in basis.incorrect if number not in drawn]
     pools = [basis.changed, [number for number, _ in register] if basis.may_all_differ else []]
     for pool in pools:
-        left = sorted(set(pool) - set(drawn), key=lambda number: rank(seed, f"changed/{number}"))
-        drawn += left[: basis.size]
+        undrawn = sorted(set(pool) - set(drawn), key=lambda number: rank(seed, f"changed/{number}"))
+        drawn += undrawn[: basis.size]
     return drawn
 
 
-# --- what it proves -----------------------------------------------------------------------------------------
+# --- the verdict -----------------------------------------------------------------------------------------
 
 
 def verdict(check: SpotCheck | None, *, size: int, records: int) -> Verdict:
-    """What the check of a revision with so many records says, when checks of `size` are asked for."""
+    """Return the result of a revision's spot-check; `size` is the required sample size, `records` that of the
+    register.
+    """
     if check is not None and check.handed_in_at is not None:
         return Verdict.FAILED if check.incorrect else Verdict.PASSED
     if check is not None and check.is_all_correct:
@@ -214,17 +221,23 @@ def verdict(check: SpotCheck | None, *, size: int, records: int) -> Verdict:
 
 
 def require_passed(check: SpotCheck | None, *, size: int, records: int) -> None:
-    """Without it a province cannot certify. Raises SpotCheckMissing, SpotCheckFailed."""
-    decided = verdict(check, size=size, records=records)
-    if decided is Verdict.FAILED:
+    """Check that the spot-check allows the province to certify.
+
+    Raises SpotCheckFailed when it failed, and SpotCheckMissing when one is required and not every record is marked
+    correct.
+    """
+    current_verdict = verdict(check, size=size, records=records)
+    if current_verdict is Verdict.FAILED:
         raise SpotCheckFailed
-    if decided is Verdict.OPEN:
+    if current_verdict is Verdict.OPEN:
         raise SpotCheckMissing
 
 
 def hand_in_correct(check: SpotCheck | None, now: datetime) -> SpotCheck | None:
-    """Hand in a check in which every record is correct: part of the province's certification, so that whoever
-    cancels has handed in nothing. The check, if it was handed in by that; nothing happens to one that was before.
+    """Hand in a spot-check in which every record is correct, and return it; otherwise do nothing and return None.
+
+    It is handed in when the province certifies, so that an officer who cancels has handed in nothing. A spot-check
+    that was handed in before is left as it is.
     """
     if check is None or check.handed_in_at is not None or not check.is_all_correct:
         return None
@@ -233,7 +246,9 @@ def hand_in_correct(check: SpotCheck | None, now: datetime) -> SpotCheck | None:
 
 
 def kept(check: SpotCheck | None) -> str | None:
-    """What the certificate keeps of a check that was handed in, as JSON of one form: no names and no notes."""
+    """Return a handed-in spot-check as canonical JSON for the certificate, without names and notes; otherwise
+    None.
+    """
     if check is None or check.handed_in_at is None:
         return None
     basis = basis_of(check)
@@ -259,15 +274,15 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat() if moment else None
 
 
-# --- what is recorded of it ----------------------------------------------------------------------------------
+# --- the events of a spot-check ----------------------------------------------------------------------------------
 
 
 @dataclass
 class CheckEvents:
-    """What the events say of one check: its draw, the last mark of each place, and the handing in.
+    """The details of one spot-check's events: its draw, the last mark of each place, and the handing in.
 
-    `is_required`: its organization certified when draws and marks were recorded already, so that a check without
-    them is none that the program has made.
+    `is_required` says that draws and marks were already recorded when the organization certified. A spot-check
+    without these events was then not made by the program.
     """
 
     is_required: bool = False
@@ -277,8 +292,9 @@ class CheckEvents:
 
 
 class RecordedChecks:
-    """What the events of an organization's chain say of its checks: each event's kind and details, with its time
-    under `at`, in order.
+    """The events of an organization's spot-checks, grouped by spot-check.
+
+    Built from each event's kind and details, with its time under `at`, in the order of the chain.
     """
 
     def __init__(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -288,31 +304,29 @@ class RecordedChecks:
             if kind == Event.CERTIFIED:
                 self._note_certificate(details)
                 continue
-            events_ = self._checks.setdefault(str(details.get("check")), CheckEvents())
+            check_events = self._checks.setdefault(str(details.get("check")), CheckEvents())
             if kind == Event.DRAWN:
-                events_.drawn = details
+                check_events.drawn = details
             elif kind == Event.MARKED:
-                events_.marks[details.get("place", 0)] = details
+                check_events.marks[details.get("place", 0)] = details
             elif kind == Event.HANDED_IN:
-                events_.handed_in = details
+                check_events.handed_in = details
 
     def _note_certificate(self, details: dict[str, Any]) -> None:
         certificate = details.get("certificate")
-        # Since the texts of statements are recorded, draws are too; a draw follows its organization's certificate.
+        # The version that first recorded the statement's digest also first recorded draws, which follow this
+        # event.
         if "statement_sha256" in details and isinstance(certificate, dict) and certificate.get("level") == "lao":
             self._required.add((str(certificate.get("round_id")), str(certificate.get("revision"))))
 
     def of(self, check: SpotCheck) -> CheckEvents:
-        """What they say of one check."""
+        """Return the events of one spot-check."""
         events = self._checks.get(str(check.id), CheckEvents())
         return replace(events, is_required=(str(check.round_id), str(check.revision)) in self._required)
 
 
 async def require_recorded(session: AsyncSession, check: SpotCheck | None) -> None:
-    """Before anything rests on a check: it must be what its events tell, made with the secret key.
-
-    Raises SpotCheckAltered.
-    """
+    """Raise SpotCheckAltered when a spot-check differs from its authentic events. Does nothing for None."""
     if check is None:
         return
     kinds = Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN
@@ -322,12 +336,12 @@ async def require_recorded(session: AsyncSession, check: SpotCheck | None) -> No
 
 
 async def record_hand_in(session: AsyncSession, check: SpotCheck, now: datetime) -> None:
-    """Record that a check was handed in."""
+    """Record that a spot-check was handed in."""
     await event_chain.record(session, Event.HANDED_IN, check.organization_code, now, **handed_in_facts(check))
 
 
 def drawn_facts(check: SpotCheck) -> dict[str, Any]:
-    """What the event of the draw says, beside its time."""
+    """Return the details of the event of a draw."""
     return {
         "check": check.id,
         "round_id": check.round_id,
@@ -340,7 +354,7 @@ def drawn_facts(check: SpotCheck) -> dict[str, Any]:
 
 
 def marked_facts(item: SpotCheckItem) -> dict[str, Any]:
-    """What the event of a mark says, beside its time. Of the note a digest: it may name a person."""
+    """Return the details of the event of a mark, with a digest of the note, because a note may name a person."""
     return {
         "check": item.spot_check_id,
         "place": item.place,
@@ -352,36 +366,37 @@ def marked_facts(item: SpotCheckItem) -> dict[str, Any]:
 
 
 def handed_in_facts(check: SpotCheck) -> dict[str, Any]:
-    """What the event of the handing in says, beside its time: how many are not correct, and a digest of all marks
-    with who made them and when.
-    """
+    """Return the details of the event of a handing in: the number of incorrect records and a digest of `marks`."""
     return {"check": check.id, "incorrect": len(check.incorrect), "marks": _digest(check.marks)}
 
 
 def differences(check: SpotCheck, events: CheckEvents) -> list[str]:
-    """In what a check is not what its events tell; in nothing for one from before there were such events."""
+    """Return how a spot-check differs from its events, one phrase each.
+
+    A spot-check from before such events were recorded has none and does not differ.
+    """
     if events.drawn is None:
         return ["no event records its draw"] if events.is_required else []
-    found = []
+    deviations = []
     if not _says(events.drawn, drawn_facts(check)) or events.drawn["at"] != check.drawn_at:
-        found.append("is not as it was drawn")
+        deviations.append("is not as it was drawn")
     for item in check.items:
-        told = events.marks.get(item.place)
-        if told is None:
+        mark_event = events.marks.get(item.place)
+        if mark_event is None:
             if (item.mark, item.note, item.marked_at, item.officer_id) != (None, None, None, None):
-                found.append(f"no event records the mark at place {item.place}")
-        elif not _says(told, marked_facts(item)) or told["at"] != item.marked_at:
-            found.append(f"the mark at place {item.place} is another one")
-    told = events.handed_in
-    if (None if told is None else told["at"]) != check.handed_in_at:
-        found.append("was not handed in so")
-    elif told is not None and not _says(told, handed_in_facts(check)):
-        found.append("is not as it was handed in")
-    return found
+                deviations.append(f"no event records the mark at place {item.place}")
+        elif not _says(mark_event, marked_facts(item)) or mark_event["at"] != item.marked_at:
+            deviations.append(f"the mark at place {item.place} is another one")
+    hand_in = events.handed_in
+    if (None if hand_in is None else hand_in["at"]) != check.handed_in_at:
+        deviations.append("was not handed in so")
+    elif hand_in is not None and not _says(hand_in, handed_in_facts(check)):
+        deviations.append("is not as it was handed in")
+    return deviations
 
 
 def _says(event: dict[str, Any], facts: dict[str, Any]) -> bool:
-    """Whether an event tells these facts, whatever else it tells."""
+    """Whether an event's details contain these facts; other details are ignored."""
     return {name: event.get(name) for name in facts} == facts
 
 
@@ -389,27 +404,32 @@ def _digest(text: str | None) -> str | None:
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- what stands on the certificate --------------------------------------------------------------------------
+# --- the spot-check on a certificate --------------------------------------------------------------------------
 
 
 def is_drawn_from(certified: str, records: Iterable[tuple[str, Category]]) -> bool:
-    """Whether the records that a certificate names are the ones that its seed draws from this register, by the
-    rule that it names; one that names none is from before there was another than rule 1.
+    """Whether the records in a certificate's JSON are those that its seed draws from this register by its rule.
+
+    A certificate that names no rule was made by rule 1. False also for text that cannot be read.
     """
     try:
-        told, register = json.loads(certified), list(records)
-        numbers = [one["record_no"] for one in told["records"]]
-        if told.get("rule", 1) == 1:
-            return bool(numbers) and numbers == sample(told["seed"], register, told["size"])
-        if told["rule"] != RULE:
+        facts, register = json.loads(certified), list(records)
+        numbers = [record["record_no"] for record in facts["records"]]
+        if facts.get("rule", 1) == 1:
+            return bool(numbers) and numbers == sample(facts["seed"], register, facts["size"])
+        if facts["rule"] != RULE:
             return False
-        basis, has = Basis.read(told), {number for number, _ in register}
-        return bool(numbers) and _fits(basis, has) and numbers == draw_numbers(told["seed"], register, basis)
+        basis, register_numbers = Basis.read(facts), {number for number, _ in register}
+        return (
+            bool(numbers)
+            and _fits(basis, register_numbers)
+            and numbers == draw_numbers(facts["seed"], register, basis)
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def _fits(basis: Basis, register: set[str]) -> bool:
-    """Whether what a draw was made from can be true of a register with these numbers."""
+    """Whether a basis is consistent with a register of these record numbers."""
     named = (*basis.incorrect, *basis.changed)
     return register.issuperset(named) and register.isdisjoint(basis.gone)

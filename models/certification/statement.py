@@ -1,7 +1,7 @@
-"""What an officer agrees to with the irreversible press, word by word, in versions.
+"""The statements to which officers agree by certifying, in versions and languages.
 
-A certificate names the version and the language, so that it can be read later what was on the screen. A change of
-words is a new version; old ones stay.
+A certificate stores the version and language, so that the exact text on the screen can be shown later. A changed
+text is a new version; old versions stay.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ from models.chats.conversation import Language
 
 CURRENT = 1
 
-# (version, level) → text by language. The LAO's is the procedure's own (LAO step 2); the province's rests on
-# province steps 5 and 6.
+# (version, level) → text by language. The LAO's text is quoted from the procedure (LAO step 2); the province's is
+# based on province steps 5 and 6.
 _TEXTS: dict[tuple[int, str], dict[Language, str]] = {
     (1, "lao"): {
         Language.THAI: "หากรับรองข้อมูลแล้ว อปท. จะไม่สามารถแก้ไขหรือบันทึกข้อมูลใดๆ เพิ่มเติมได้อีก",
@@ -25,12 +25,15 @@ _TEXTS: dict[tuple[int, str], dict[Language, str]] = {
 
 
 def statement(level: str, language: Language, version: int = CURRENT) -> str:
-    """The text that was on the screen."""
+    """Return the text of a statement. Raises KeyError for an unknown version, level or language."""
     return _TEXTS[version, level][language]
 
 
 def agreed_statement(name: str) -> str:
-    """The words behind a certificate's `statement`; empty for one from before there were versions."""
+    """Return the text of a certificate's `statement`; empty for a certificate from before there were versions.
+
+    Raises KeyError or ValueError for a statement that this program does not have.
+    """
     parts = name.split("/")
     if len(parts) != 3:
         return ""
@@ -39,8 +42,9 @@ def agreed_statement(name: str) -> str:
 
 
 def statement_digest(name: str) -> str:
-    """SHA-256 of the words behind a certificate's `statement`, hexadecimal: what its event says of them. Empty
-    where this program has no such words.
+    """Return the hexadecimal SHA-256 of the text of a certificate's `statement`, for its event.
+
+    Returns an empty string when this program does not have the text.
     """
     try:
         words = agreed_statement(name)
@@ -50,5 +54,5 @@ def statement_digest(name: str) -> str:
 
 
 def statement_name(level: str, language: Language) -> str:
-    """How a certificate names the current text: `lao/1/th`."""
+    """Return the name of the current statement as a certificate stores it, such as `lao/1/th`."""
     return f"{level}/{CURRENT}/{language}"

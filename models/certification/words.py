@@ -1,7 +1,7 @@
-"""A certificate's words: what its organization was called and where it lay when it was certified.
+"""A certificate's words: the names and place of its organization when it was certified.
 
-A certificate bears them itself, from the press on. One from before schema 0012 has none: it is inserted only and
-compared with its event, so its words stand in a table beside it (models/succession/word_keeping.py fills it).
+A certificate stores them in its own columns. Certificates from before schema 0012 have none, and cannot be updated
+because they are insert only; a separate table has their words (models/succession/word_keeping.py fills it).
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,15 @@ from models.base.grants import Grants
 from models.base.tables import Base, BigKey
 from models.organizations.organization import Organization
 
-# A type has at most 60 letters, a name 200 (models/organizations/organization.py).
+# A type has at most 60 characters and a name 200 (models/organizations/organization.py).
 NAME_LENGTH = 260
 
 
 @dataclass(frozen=True)
 class Words:
-    """An organization as a certificate names it: type and name together as they are written, the type alone, the
-    district, and the province by code and in both languages. The fields are columns of both tables.
+    """An organization's names and place: full name, type, district, and the province's code and two names.
+
+    The fields are columns of both Certification and CertificateWords.
     """
 
     organization_name: str
@@ -35,7 +36,7 @@ class Words:
 
     @classmethod
     def of(cls, organization: Organization) -> "Words":
-        """How an organization is called now; its province must be loaded."""
+        """Return the current words of an organization, whose province must be loaded."""
         province = organization.province
         return cls(
             organization.full_name,
@@ -48,7 +49,7 @@ class Words:
 
 
 class CertificateWords(Base):
-    """The words of a certificate that has none itself, as of the moment at which they were kept. Insert only."""
+    """The words of a certificate that has none in its own columns, as they were at `kept_at`. Insert only."""
 
     COVERAGE: ClassVar[Coverage] = covered(
         "certification_id organization_name organization_type district_th province_code province_th province_en"
@@ -69,5 +70,5 @@ class CertificateWords(Base):
     province_code: Mapped[str] = mapped_column(String(2))
     province_th: Mapped[str] = mapped_column(String(100))
     province_en: Mapped[str] = mapped_column(String(100))
-    # The same moment for all rows of one keeping, whose event names it.
+    # The same time for all rows stored in one run, whose event has it.
     kept_at: Mapped[datetime]

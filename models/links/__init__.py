@@ -1,4 +1,4 @@
-"""How an officer's chat is linked to an account, by password or invitation, handed over, disputed, or ended.
+"""Links between officers' chats and accounts: made by password or invitation, handed over, disputed, or ended.
 
 The rights that a link gives are in models/accounts.
 """

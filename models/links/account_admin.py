@@ -1,4 +1,4 @@
-"""What the operator does with accounts on the command line: passwords, listing, and the links of chats."""
+"""The operator's commands for accounts: set passwords, list, disable, enable, and end links."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from models.links.invitation import end_invitations
 from models.links.link import disable_account, unlink_officer
 from models.organizations.organization import Organization, Province, full_name, require_going_on
 
-# NIST SP 800-63B, 3.1.1.2: at least 8 characters; an upper bound so that a hash takes no longer for a novel.
+# NIST SP 800-63B, 3.1.1.2: at least 8 characters. The upper bound limits the time of one hash.
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
 
-# No letters or digits that are misread over the telephone or hard to tell on a small screen.
+# Without characters that are misheard over the telephone or look alike on a small screen.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP_LENGTH = 4, 4
 
 
 class PasswordRefused(DomainError):
-    """A password cannot be given to an account; `what` is wrong and `mend`, without the password itself."""
+    """A password breaks a rule; `what` says which and `mend` how to fix it, without the password itself."""
 
     def __init__(self, what: str, mend: str) -> None:
         super().__init__(f"the password {what}; {mend}")
@@ -42,7 +42,7 @@ class UnknownLink(DomainError):
 
 @dataclass(frozen=True)
 class ListedAccount:
-    """One line of the list of accounts. `links` counts the chats linked now."""
+    """One line of the list of accounts. `links` is the number of chats currently linked."""
 
     username: str
     role: Role
@@ -56,23 +56,32 @@ class ListedAccount:
 
 
 def require_good_password(password: str) -> None:
-    """Raises PasswordRefused for one that is too short or too long, or that a chat would send altered."""
+    """Raise PasswordRefused for a password that is too short or too long, or that a chat would alter.
+
+    Altered are passwords with a blank at either end or with unprintable characters.
+    """
     if len(password) < MIN_PASSWORD:
         raise PasswordRefused(f"has {len(password)} characters", f"give at least {MIN_PASSWORD}")
     if len(password) > MAX_PASSWORD:
         raise PasswordRefused(f"has {len(password)} characters", f"give at most {MAX_PASSWORD}")
     if password != password.strip() or not password.isprintable():
-        # Telegram takes blanks off both ends of a message.
+        # Telegram strips blanks from both ends of a message.
         raise PasswordRefused("begins or ends with a blank or holds an invisible sign", "take it out")
 
 
 def generate_password() -> str:
-    """A password to be read out or typed from paper: four groups, about 79 bits."""
+    """Return a random password that is easy to read aloud or type from paper: four groups of four, about 79
+    bits.
+    """
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
 
 
 async def list_accounts(session: AsyncSession, province_code: str | None = None) -> list[ListedAccount]:
-    """All accounts by province, its own first, then its organizations' in Thai dictionary order; or of one."""
+    """Return the accounts of all provinces, or of the one with `province_code`.
+
+    They are sorted by province: first the province's own accounts, then its organizations' in Thai dictionary
+    order.
+    """
     links = (
         select(Officer.account_id, func.count().label("links"))
         .where(Officer.unlinked_at.is_(None))
@@ -110,7 +119,7 @@ async def list_accounts(session: AsyncSession, province_code: str | None = None)
 
 
 async def disable(session: AsyncSession, username: str, now: datetime) -> int:
-    """Refuse an account from now on, end its links and its invitations; the number of links that ended.
+    """Disable an account, and end its links and its unused invitations. Returns the number of links ended.
 
     Raises UnknownAccount.
     """
@@ -121,9 +130,9 @@ async def disable(session: AsyncSession, username: str, now: datetime) -> int:
 
 
 async def enable_account(session: AsyncSession, username: str, now: datetime) -> bool:
-    """Let a disabled account log in again; its chats have to link anew. False when it was not disabled.
+    """Let a disabled account log in again; its chats must be linked again. Returns False when it was not disabled.
 
-    Raises UnknownAccount, OrganizationEnded.
+    Raises UnknownAccount, and OrganizationEnded when its organization has ended.
     """
     account = await find_account(session, username)
     if account.organization_code is not None:
@@ -135,14 +144,14 @@ async def enable_account(session: AsyncSession, username: str, now: datetime) ->
 
 
 async def set_password_hash(session: AsyncSession, username: str, password_hash: str, now: datetime) -> None:
-    """Replace an account's password; chats that are linked stay linked. Raises UnknownAccount."""
+    """Replace an account's password hash and record it; linked chats stay linked. Raises UnknownAccount."""
     account = await find_account(session, username)
     account.password_hash = password_hash
     await record_change(session, account, "password", now)
 
 
 async def account_links(session: AsyncSession, username: str, *, hold: bool = False) -> list[Officer]:
-    """The officers linked to an account now, in order of linking; `hold` as in linked_officers.
+    """Return the officers currently linked to an account, in order of linking; `hold` locks their rows.
 
     Raises UnknownAccount.
     """
@@ -151,7 +160,7 @@ async def account_links(session: AsyncSession, username: str, *, hold: bool = Fa
 
 
 async def all_links(session: AsyncSession, username: str) -> list[Officer]:
-    """The officers that are or were linked to an account, in order of linking. Raises UnknownAccount."""
+    """Return all officers who are or were linked to an account, in order of linking. Raises UnknownAccount."""
     account = await find_account(session, username)
     return list(
         await session.scalars(select(Officer).where(Officer.account_id == account.id).order_by(Officer.id))
@@ -159,9 +168,10 @@ async def all_links(session: AsyncSession, username: str) -> list[Officer]:
 
 
 async def unlink(session: AsyncSession, username: str, officer_id: int | None, now: datetime) -> list[Officer]:
-    """End the link of one officer of an account, or of all (None); those that ended.
+    """End the link of one officer of an account, or all its links when `officer_id` is None.
 
-    Raises UnknownAccount, UnknownLink.
+    Returns the officers whose links were ended now. Raises UnknownAccount, and UnknownLink when the account has no
+    active link of this officer.
     """
     officers = await account_links(session, username, hold=True)
     if officer_id is not None:

@@ -1,4 +1,4 @@
-"""What every update needs of its sender, and every message of its reader, read in one query."""
+"""Loads in one query what every update needs of its sender, and every notice of its recipient."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +20,11 @@ from models.security.row_seal import name_of
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where something came from: the conversation of the chat, and the officer who is linked, with account,
-    organization and province as `models.accounts.account.active_officer` finds it, its live card, and its keypad's
-    number, beginning and purpose.
+    """The sender's state when an update arrives.
+
+    It holds the chat's conversation; the linked officer, with account, organization and province loaded as by
+    `models.accounts.account.active_officer`; the officer's live card; and the nonce, opening time and purpose of
+    the officer's keypad.
     """
 
     conversation: Conversation
@@ -31,33 +33,37 @@ class Arrival:
     keypad: str | None = None
     keypad_opened_at: datetime | None = None
     keypad_purpose: Purpose | None = None
-    # The rows that somebody without the secret key has changed; of the link or its account: `officer` is None.
+    # The names of rows changed without the secret key. If one is the officer's or the account's, `officer` is
+    # None.
     bad_seals: tuple[str, ...] = ()
 
     def open_keypad(self, now: datetime) -> str:
-        """The number of the keypad that takes digits at a moment, or ""."""
+        """Return the nonce of the keypad if it is open at `now`, otherwise an empty string."""
         is_open = self.keypad_opened_at is not None and not is_past(self.keypad_opened_at, KEYPAD_LIFETIME, now)
         return (self.keypad or "") if is_open else ""
 
     def lapsed_keypad(self, now: datetime) -> Purpose | None:
-        """What the keypad was for that takes no digits any more."""
+        """Return the purpose of a keypad that has expired by `now`; None when there is none or it is open."""
         return self.keypad_purpose if self.keypad and not self.open_keypad(now) else None
 
 
 async def load_arrival(session: AsyncSession, chat_id: int, user_id: int) -> Arrival:
-    """A chat and a Telegram user; a conversation that is new is begun."""
-    conversation, officer, card, keypad, opened_at, purpose = await _find(session, chat_id, user_id)
-    begun = conversation or start_conversation(session, chat_id)
+    """Load the state of a chat and a Telegram user, and start a conversation when the chat has none."""
+    known_conversation, officer, card, keypad, opened_at, purpose = await _find(session, chat_id, user_id)
+    conversation = known_conversation or start_conversation(session, chat_id)
     if officer is None:
-        return Arrival(begun, None, None)
-    if (bad := await bad_seal(session, officer)) is not None:
-        return Arrival(begun, None, None, bad_seals=(bad,))
+        return Arrival(conversation, None, None)
+    if (bad_row := await bad_seal(session, officer)) is not None:
+        return Arrival(conversation, None, None, bad_seals=(bad_row,))
     unseen = () if await trust_last_seen(session, officer) else (f"{name_of(officer)} {SEEN.into}",)
-    return Arrival(begun, officer, card, keypad, opened_at, purpose, unseen)
+    return Arrival(conversation, officer, card, keypad, opened_at, purpose, unseen)
 
 
 async def find_reader(session: AsyncSession, chat_id: int) -> tuple[Conversation | None, Officer | None]:
-    """The conversation of a chat, if there is one, and the officer who is linked there."""
+    """Return the conversation of a chat and the officer linked there, each None when there is none.
+
+    An officer whose row or account has a bad seal is not returned.
+    """
     conversation, officer, *_ = await _find(session, chat_id, chat_id)
     if officer is None or await bad_seal(session, officer) is not None:
         return conversation, None
@@ -72,7 +78,7 @@ async def _find(
     conversation, officer, account, organization, province, card, keypad, opened_at, purpose = row
     if officer is None or account.disabled_at is not None:
         return conversation, None, None, None, None, None
-    # Put together here: told to load relationships, SQLAlchemy takes a third longer.
+    # Set the relationships by hand: SQLAlchemy's eager loading takes a third longer.
     set_committed_value(officer, "account", account)
     set_committed_value(account, "organization", organization)
     set_committed_value(account, "province", None if organization else province)
@@ -83,8 +89,8 @@ async def _find(
 
 @cache
 def _arrival() -> Select[*tuple[Any, ...]]:
-    # One row, whether there is any of both or not.
-    one = select(literal(1).label("one")).subquery()
+    # Outer joins from a single constant row, so that there is one result row even for an unknown chat and user.
+    single_row = select(literal(1).label("one")).subquery()
     return (
         select(
             Conversation,
@@ -97,7 +103,7 @@ def _arrival() -> Select[*tuple[Any, ...]]:
             Keypad.opened_at,
             Keypad.purpose,
         )
-        .select_from(one)
+        .select_from(single_row)
         .outerjoin(Conversation, Conversation.chat_id == bindparam("chat"))
         .outerjoin(Officer, (Officer.user_id == bindparam("user")) & Officer.unlinked_at.is_(None))
         .outerjoin(Account, Account.id == Officer.account_id)

@@ -1,7 +1,7 @@
-"""A new link that is nobody's of an account's own: a colleague who was told of it ends it at once.
+"""Disputed links: an officer ends a colleague's new link that none of the account's officers recognizes.
 
-Whoever has the password of an account can link a chat to it. The officers who were there before are told, and any
-of them can end the new link; a newer link ends no older one, so that a thief does not put the rightful out.
+Anyone with an account's password can link a chat to it. The officers linked before are notified, and each of them
+can end the new link. An officer cannot end an older link, so that a thief cannot unlink the rightful officers.
 """
 
 import json
@@ -20,21 +20,25 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from models.organizations.organization import Organization
 
-# For so long the list of an account's chats offers to end a new link; after it, the announcement does.
+# How long the list of an account's chats offers to end a new link. Later only the announcement offers it.
 NEW = timedelta(days=7)
 _BY_COLLEAGUE = "colleague "
 
 
 @dataclass(frozen=True)
 class Dispute:
-    """A link that a colleague has ended. `colleague` is None where the record does not name it."""
+    """A link that a colleague ended. `colleague` is None when no event names one."""
 
     officer: Officer
     colleague: Officer | None
 
 
 async def load_officer(session: AsyncSession, officer_id: int) -> Officer | None:
-    """Any officer, its link ended or not, with account, organization and province, for a notice about it."""
+    """Return an officer by id, linked or not, with account, organization and province, for a notice about the
+    officer.
+
+    Returns None for an unknown id.
+    """
     return await session.scalar(
         select(Officer)
         .where(Officer.id == officer_id)
@@ -46,13 +50,13 @@ async def load_officer(session: AsyncSession, officer_id: int) -> Officer | None
 
 
 async def new_links(session: AsyncSession, actor: Officer, officers: list[Officer], now: datetime) -> set[int]:
-    """Those of its account's officers whose links began lately, and which `actor` can end."""
-    lately = [one.id for one in officers if one.id > actor.id and now - one.linked_at < NEW]
-    return await outbox.told(session, NoticeKind.LINKED, actor.user_id, lately)
+    """Return the ids of those of `officers` whose links are younger than NEW and which `actor` can end."""
+    recent_ids = [officer.id for officer in officers if officer.id > actor.id and now - officer.linked_at < NEW]
+    return await outbox.told(session, NoticeKind.LINKED, actor.user_id, recent_ids)
 
 
 async def can_end(session: AsyncSession, actor: Officer, officer: Officer) -> bool:
-    """Whether `actor` can end the link of another officer of its account: a newer one, of which it was told."""
+    """Whether `actor` can end another officer's link: of the same account, newer, and announced to `actor`."""
     if officer.account_id != actor.account_id or officer.id <= actor.id:
         return False
     return bool(await outbox.told(session, NoticeKind.LINKED, actor.user_id, [officer.id]))
@@ -61,10 +65,11 @@ async def can_end(session: AsyncSession, actor: Officer, officer: Officer) -> bo
 async def end_disputed_link(
     session: AsyncSession, actor: Officer, officer_id: int, now: datetime, operator_chat: int | None
 ) -> tuple[Officer, bool]:
-    """`actor` says that a link which it was told of is nobody's of theirs: it ends now, and the operator is told.
+    """End a colleague's link because `actor` does not recognize it, and notify the operator if `operator_chat` is
+    set.
 
-    The officer of that link, and whether it ended by this; False when it had ended already. Raises NotYours for a
-    link of another account, an older one, and one that the actor was not told of.
+    Returns the officer of that link and whether this call ended it; False when it had already ended. Raises
+    NotYours for a link of another account, an older link, and a link that was not announced to the actor.
     """
     officer = await load_officer(session, officer_id)
     if officer is None or not await can_end(session, actor, officer):
@@ -77,7 +82,9 @@ async def end_disputed_link(
 
 
 async def load_dispute(session: AsyncSession, officer_id: int) -> Dispute | None:
-    """Who ended which link, for the operator; the record knows who it was."""
+    """Return a disputed link with the colleague who ended it, from the audit events; None for an unknown
+    officer.
+    """
     officer = await load_officer(session, officer_id)
     if officer is None:
         return None

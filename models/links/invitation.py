@@ -1,8 +1,8 @@
 """Invitations: one-time codes that link a chat without a password, and hand a link over to a successor.
 
-A code is 128 random bits, so that none can be guessed, and of it only the hash is kept, so that a stolen database
-opens nothing. What makes a code invalid (unknown, used, late, its account disabled, the link ended that it would
-hand over) is one answer for all: who tries codes learns nothing.
+A code is 128 random bits, so that it cannot be guessed. Only its hash is stored, so that a stolen database
+contains no usable code. Every invalid code (unknown, used, expired, its account disabled, or the link to hand over
+ended) gives the same error, so that an attacker learns nothing.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from models.organizations.organization import Organization
 from models.security.row_seal import Sealed, SealedRow
 
 _BITS = 128
-# 128 bits in base64url: all that a deep link may carry is letters, digits, - and _ (Bot API, "Deep linking").
+# 128 bits in base64url: a deep link may carry only letters, digits, - and _ (Bot API, "Deep linking").
 _CODE = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -40,7 +40,7 @@ def is_code(word: str) -> bool:
 
 
 class Invitation(SealedRow, Base):
-    """One code, of which only the hash is kept. With `from_officer_id` it hands that officer's link over."""
+    """One code, stored as its hash. With `from_officer_id` it hands over that officer's link to the successor."""
 
     COVERAGE: ClassVar[Coverage] = covered(
         "id account_id code_hash from_officer_id made_at",
@@ -76,7 +76,7 @@ class Invitation(SealedRow, Base):
 
     @property
     def recorded_in(self) -> str | None:
-        """The chain of its account's unit, where the account is loaded."""
+        """The audit chain of the account's unit; None when the account is not loaded."""
         account: Account | None = self.__dict__.get("account")
         return account.unit if account is not None else None
 
@@ -86,15 +86,15 @@ class Invitation(SealedRow, Base):
 
 
 class InvitationRefused(DomainError):
-    """The code opens nothing (any more); why is not told."""
+    """The code is not valid, or no longer; the error does not say why."""
 
 
 class OwnHandover(DomainError):
-    """An officer has opened the code by which it wants to hand over its own link."""
+    """An officer used the code made to hand over the officer's own link."""
 
 
 class AccountDisabled(DomainError):
-    """Nobody can be invited to an account that is disabled."""
+    """The account is disabled, so that nobody can be invited to it."""
 
     def __init__(self, username: str) -> None:
         super().__init__(f"{username} is disabled; run: laocert account enable {username}")
@@ -103,10 +103,10 @@ class AccountDisabled(DomainError):
 async def invite(
     session: AsyncSession, account: Account, lifetime: timedelta, now: datetime, by: Officer | None = None
 ) -> str:
-    """Make a code that links one chat to an account, once, within `lifetime`; it can be read nowhere later.
+    """Return a new code that links one chat to an account, once, within `lifetime`. It cannot be shown again.
 
-    Made `by` an officer, it hands that officer's own link over, and ends the codes that the officer made for it
-    before. Raises AccountDisabled, BadSeal, RecordBroken.
+    A code made `by` an officer hands over that officer's own link; the officer's earlier unused codes end. Raises
+    AccountDisabled; BadSeal or RecordBroken when the account or the officer was changed without the secret key.
     """
     if account.disabled_at is not None:
         raise AccountDisabled(account.username)
@@ -139,7 +139,7 @@ async def invite(
 
 
 async def end_invitations(session: AsyncSession, account: Account, now: datetime) -> int:
-    """End the codes of an account that were not used yet; how many."""
+    """End the unused codes of an account and record it. Returns how many were ended."""
     ended = await _end(session, now, Invitation.account_id == account.id)
     if ended:
         await event_chain.record(
@@ -153,21 +153,23 @@ async def end_invitations(session: AsyncSession, account: Account, now: datetime
     return len(ended)
 
 
-async def _end(session: AsyncSession, now: datetime, of_whom: ColumnElement[bool]) -> list[int]:
-    """The numbers of those that were ended."""
+async def _end(session: AsyncSession, now: datetime, condition: ColumnElement[bool]) -> list[int]:
+    """End the usable invitations that meet a condition; return their ids."""
     invitations = await session.scalars(
         select(Invitation)
-        .where(of_whom, *_usable(now))
+        .where(condition, *_usable(now))
         .order_by(Invitation.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
-    # One whose seal does not fit opens nothing anyway, and is not made good by being ended.
-    good = [invitation for invitation in invitations.all() if await has_good_seal(session, invitation)]
-    for invitation in good:
+    # An invitation with a bad seal is invalid anyway. Ending it would write a good seal.
+    invitations_to_end = [
+        invitation for invitation in invitations.all() if await has_good_seal(session, invitation)
+    ]
+    for invitation in invitations_to_end:
         invitation.expires_at = now
     await session.flush()
-    return [invitation.id for invitation in good]
+    return [invitation.id for invitation in invitations_to_end]
 
 
 def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -175,9 +177,10 @@ def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 async def find_invitation(session: AsyncSession, code: str, now: datetime) -> Invitation:
-    """The invitation behind a code that can be used now, with its account, organization or province, and the
-    officer that hands over. Raises InvitationRefused, and BadSeal or RecordBroken where somebody without the
-    secret key has changed what it rests on.
+    """Return the valid invitation with this code, with its account, organization or province, and `from_officer`.
+
+    Raises InvitationRefused for an invalid code, and BadSeal or RecordBroken when the invitation, its account or
+    the officer was changed without the secret key.
     """
     leaver = aliased(Officer)
     invitation: Invitation | None = await session.scalar(
@@ -204,12 +207,12 @@ async def find_invitation(session: AsyncSession, code: str, now: datetime) -> In
 
 
 def require_acceptable(invitation: Invitation, linked: Officer | None) -> None:
-    """Whether somebody who has this link, or none, may use an invitation.
+    """Check that a user with this link, or none, may use an invitation.
 
-    One who is linked to the account already may use the operator's, for a new PIN. A handover gives no colleague
-    a new PIN: with it one officer could sign as another.
+    An officer already linked to the account may use an invitation of the operator to choose a new PIN. A handover
+    does not allow a new PIN to a colleague: one officer could then sign as another.
 
-    Raises OwnHandover, AlreadyLinked.
+    Raises OwnHandover for the officer who made the handover, and AlreadyLinked in all other cases.
     """
     if linked is None:
         return
@@ -220,11 +223,11 @@ def require_acceptable(invitation: Invitation, linked: Officer | None) -> None:
 
 
 async def accept(session: AsyncSession, user_id: int, code: str, now: datetime) -> Officer:
-    """Use a code: link the Telegram user to its account, and end the link that it hands over.
+    """Use a code: link the Telegram user to its account, and end the link that it hands over. Returns the officer.
 
-    One who is linked to the account already may choose a new PIN (models/accounts/pin.py) and keeps its link.
+    An officer already linked to the account keeps the link and may choose a new PIN (models/accounts/pin.py).
 
-    Raises InvitationRefused, OwnHandover, AlreadyLinked; the code can be used as before then.
+    Raises InvitationRefused, OwnHandover, AlreadyLinked, BadSeal, RecordBroken; the code then stays usable.
     """
     await _hold(session, code)
     invitation = await find_invitation(session, code, now)
@@ -254,17 +257,20 @@ async def accept(session: AsyncSession, user_id: int, code: str, now: datetime) 
 
 
 async def used_by(session: AsyncSession, code: str, officer: Officer) -> Invitation | None:
-    """The invitation, when it is this officer who has used it; two quick taps are no trial of a used code."""
+    """Return the invitation with this code if this officer has used it, otherwise None.
+
+    Two quick taps on one code are thus not counted as an attempt with a used code.
+    """
     if not _CODE.fullmatch(code):
         return None
-    found: Invitation | None = await session.scalar(
+    invitation: Invitation | None = await session.scalar(
         select(Invitation).where(Invitation.code_hash == _hash(code), Invitation.used_by_id == officer.id)
     )
-    return found
+    return invitation
 
 
 async def _hand_over(session: AsyncSession, leaver: Officer, successor: Officer, now: datetime) -> None:
-    """End the old link, and tell its chat to whom its work went."""
+    """End the old link, record the handover, and notify its chat of the successor."""
     await unlink_officer(session, leaver, now, by="handover")
     await event_chain.record(
         session,
@@ -279,10 +285,11 @@ async def _hand_over(session: AsyncSession, leaver: Officer, successor: Officer,
 
 
 async def _hold(session: AsyncSession, code: str) -> None:
-    """Take all rows that decide whether a code is good, so that of two who use it at once one comes after the
-    other, and so does who disables the account or ends the link. SQLite's BEGIN IMMEDIATE has that effect already.
+    """Lock all rows on which the validity of a code depends.
 
-    In the order in which others take them: the account, the officer, its invitations.
+    Two users of one code, and whoever disables the account or ends the link, are thus serialized. SQLite's BEGIN
+    IMMEDIATE has the same effect. The order, account, officer, invitation, is that of other transactions. Raises
+    InvitationRefused for an unknown code.
     """
     ids = (
         await session.execute(
@@ -300,7 +307,7 @@ async def _hold(session: AsyncSession, code: str) -> None:
 
 
 def _hash(code: str) -> str:
-    """What is kept of a code. Raises InvitationRefused for what is none."""
+    """Return the stored hash of a code. Raises InvitationRefused for text without the shape of a code."""
     if not _CODE.fullmatch(code):
         raise InvitationRefused
     return hashlib.sha256(code.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The link between a chat and an account: how it begins, who is told, and what goes with it when it ends."""
+"""The link between a chat and an account: making it, announcing it, ending it and deleting what depends on it."""
 
 from datetime import datetime
 from functools import cache
@@ -32,16 +32,18 @@ from models.security.row_seal import BadSeal
 
 
 class AlreadyLinked(DomainError):
-    """The Telegram user is linked to an account; one active link each."""
+    """The Telegram user already has an active link to an account; each user can have only one."""
 
 
 async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandidate, now: datetime) -> Officer:
-    """Link a Telegram user to the account whose password it has just given (procedure, step 1 of both levels).
+    """Link a Telegram user to the account whose password the user has just given (procedure, step 1 of both
+    levels).
 
-    `checked` is what the password was found to match; it must still stand. An officer who was linked to this
-    account before keeps its name and position.
+    `checked` is the account and hash that the password matched. A user who was linked to this account before keeps
+    name, position and PIN.
 
-    Raises LoginRefused when the account changed meanwhile, AlreadyLinked, BadSeal, RecordBroken.
+    Raises LoginRefused when the account or its password has changed since, AlreadyLinked, and BadSeal or
+    RecordBroken when the account was changed without the secret key.
     """
     account = await session.scalar(
         select(Account)
@@ -56,10 +58,10 @@ async def link_officer(session: AsyncSession, user_id: int, checked: LoginCandid
 
 
 async def add_link(session: AsyncSession, user_id: int, account: Account, now: datetime, how: str) -> Officer:
-    """Link a Telegram user to an account that it has proved to be its own, by `password` or `invitation`.
+    """Link an authenticated Telegram user to an account, and record it. `how` is `password` or `invitation`.
 
-    Who was linked to this account before keeps its name, position and PIN. A link whose seal does not fit ends by
-    it. Raises AlreadyLinked.
+    A user who was linked to this account before keeps name, position and PIN. An active link of the user with a
+    bad seal is ended; one with a good seal raises AlreadyLinked.
     """
     linked = await session.scalar(
         select(Officer)
@@ -70,13 +72,13 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
         if await has_good_seal(session, linked):
             raise AlreadyLinked
         await unlink_officer(session, linked, now, by="bad seal")
-    before = await _linked_before(session, user_id, account)
-    pin_hash = before.pin_hash if before else None
+    earlier_link = await _linked_before(session, user_id, account)
+    pin_hash = earlier_link.pin_hash if earlier_link else None
     officer = Officer(
         account=account,
         user_id=user_id,
-        full_name=before.full_name if before else None,
-        position=before.position if before else None,
+        full_name=earlier_link.full_name if earlier_link else None,
+        position=earlier_link.position if earlier_link else None,
         linked_at=now,
         pin_hash=pin_hash,
         may_set_pin_until=None if pin_hash else now + PIN_CHOICE,
@@ -99,24 +101,27 @@ async def add_link(session: AsyncSession, user_id: int, account: Account, now: d
 
 
 async def _linked_before(session: AsyncSession, user_id: int, account: Account) -> Officer | None:
-    """The link that a Telegram user had last to an account, if nobody has changed it without the secret key."""
-    before = await session.scalar(
+    """Return the user's newest link to the account; None when there is none or it was changed without the secret
+    key.
+    """
+    earlier_link = await session.scalar(
         select(Officer)
         .where(Officer.user_id == user_id, Officer.account_id == account.id)
         .order_by(Officer.id.desc())
         .limit(1)
     )
-    if before is not None:
+    if earlier_link is not None:
         try:
-            await require_newest(session, account.unit, [before])
+            await require_newest(session, account.unit, [earlier_link])
         except (BadSeal, RecordBroken):
             return None
-    return before
+    return earlier_link
 
 
 async def announce_link(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """Tell every other officer of the account that this one is linked and ready: a link that is nobody's of theirs
-    must be seen at once (models/links/dispute.py). Once for each link.
+    """Notify every other officer of the account once that this officer is linked and ready.
+
+    They can thus end at once a link that they do not recognize (models/links/dispute.py).
     """
     for colleague in await linked_officers(session, [officer.account_id]):
         chat = colleague.user_id
@@ -126,8 +131,9 @@ async def announce_link(session: AsyncSession, officer: Officer, now: datetime) 
 
 
 async def announce_pin_reset(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """Tell every other officer of the account that this one has another PIN: whoever has its phone and the
-    account's password, or an invitation, can have chosen it. Once for each new PIN.
+    """Notify every other officer of the account, once for each new PIN, that this officer has a new PIN.
+
+    Anyone with the officer's phone and the account's password, or an invitation, can choose one.
     """
     for colleague in await linked_officers(session, [officer.account_id]):
         if colleague.id != officer.id:
@@ -139,12 +145,13 @@ async def announce_pin_reset(session: AsyncSession, officer: Officer, now: datet
 async def unlink_officer(
     session: AsyncSession, officer: Officer, now: datetime, by: str = "officer", but: int | None = None
 ) -> bool:
-    """End one link, wherever that is done; its account must be loaded. False when it has ended already.
+    """End one link and record it; its account must be loaded. Returns False when it has already ended.
 
-    What the bot has written into the chat while it was linked is taken away, but for the receipts and the message
-    `but`, the card under the officer's own thumb; what was not sent yet is not sent any more.
+    Blanks every message that the bot sent to the chat while it was linked, except receipts and the message `but`,
+    the card that the officer has just tapped. Deletes the officer's draft, cards and unsent notices. `by` says in
+    the event who ended the link.
     """
-    # The row is what decides between two who end a link at once.
+    # Locking the row serializes two concurrent calls for the same link.
     await hold_sealed(session, officer)
     if officer.unlinked_at is not None:
         return False
@@ -172,30 +179,31 @@ async def unlink_officer(
 
 
 async def _end_unsealed(session: AsyncSession, officer: Officer, now: datetime) -> None:
-    """End a link that somebody without the secret key has changed: its seal does not fit afterwards either."""
+    """End a link that was changed without the secret key, and leave its seal bad."""
     table = Officer.core()
     await session.execute(update(table).where(table.c.id == officer.id).values(unlinked_at=now))
     set_committed_value(officer, "unlinked_at", now)
 
 
 async def _take_away(session: AsyncSession, officer: Officer, now: datetime, but: int | None) -> None:
-    """Blank the chat's cards and notices; the link's end has been written."""
+    """Blank the chat's cards and notices, except the message `but`; call it after the link's end was written."""
     chat = officer.user_id
     messages = set(await session.scalars(delete(Card).where(Card.chat_id == chat).returning(Card.message_id)))
-    # A notice that was tapped, or a message that was blanked before, has become the card.
+    # The current card may be a notice that was tapped or a message blanked before, which has no Card row.
     messages.add(await session.scalar(select(Conversation.card_message_id).where(Conversation.chat_id == chat)))
     messages.update(await outbox.end_link(session, chat))
     if but is not None:
-        # It goes on as the card of a chat that is not linked, and is to be blanked should it be linked again.
+        # It stays as the card of the unlinked chat, and must be blanked if the chat is linked again.
         await session.merge(Card(chat_id=chat, message_id=but, sent_at=now))
     await outbox.enqueue_blanks(session, chat, messages - {but, None}, now)
 
 
 async def take_away_late(session: AsyncSession, chat_id: int, message_id: int, now: datetime) -> bool:
-    """Blank a message about an account's business that was on its way while its chat's link ended. Whether it was:
-    call it when the message has been sent, in the transaction that notes it.
+    """Blank a message that was being sent while its chat's link ended. Returns whether the chat is unlinked.
+
+    Call it after the message was sent, in the transaction that stores its id.
     """
-    # Held until the note is committed: whoever ends the link meanwhile sees the note.
+    # The lock is held until the id is committed, so that a concurrent end of the link sees the message.
     if await session.scalar(_linked(), {"user": chat_id}) is not None:
         return False
     await outbox.enqueue_blanks(session, chat_id, [message_id], now)
@@ -212,7 +220,7 @@ def _linked() -> Select[int]:
 
 
 async def disable_account(session: AsyncSession, account: Account, now: datetime) -> int:
-    """Refuse the account from now on and end its links; the number of links that ended."""
+    """Disable an account, end its links and record it. Returns the number of links ended."""
     account.disabled_at = now
     await session.flush()
     ended = [

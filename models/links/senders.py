@@ -1,4 +1,4 @@
-"""Which senders of updates are officers, and which are about to be: they come before strangers."""
+"""Which senders of updates are officers or logging in: their updates are handled before those of strangers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from models.chats import inbox
 from models.chats.conversation import Awaiting, Conversation
 from models.chats.inbox import InboxUpdate
 
-# What a chat is asked for while it logs in.
+# The inputs that a conversation awaits while its user logs in.
 _LOGIN = (Awaiting.USERNAME, Awaiting.PASSWORD)
 
 
 @dataclass(frozen=True)
 class Senders:
-    """Telegram users: those who are linked, and those who are logging in."""
+    """Telegram user ids of linked officers, and of users who are logging in."""
 
     linked: frozenset[int]
     logging_in: frozenset[int]
 
 
 async def look_up(session: AsyncSession, senders: Collection[int]) -> Senders:
-    """What is known of some senders, in one query; of none, without one."""
+    """Look up which of these senders are linked or logging in, in one query; without senders, in none."""
     if not senders:
         return Senders(frozenset(), frozenset())
     rows = (await session.execute(_known(), {"senders": list(senders)})).all()
@@ -39,16 +39,19 @@ async def look_up(session: AsyncSession, senders: Collection[int]) -> Senders:
 async def pending_in_turn(
     session: AsyncSession, bot_id: int, taken: Collection[int], limit: int, strangers: int
 ) -> list[InboxUpdate]:
-    """The oldest updates that are not done: first those of officers and of who is logging in, then at most so many
-    of strangers.
+    """Return up to `limit` of the oldest pending updates whose senders are not in `taken`.
+
+    Updates of officers and of users who are logging in come first, then at most `strangers` of other senders.
     """
-    known = or_(
+    is_known = or_(
         exists().where(Officer.user_id == InboxUpdate.sender, Officer.unlinked_at.is_(None)),
         exists().where(Conversation.chat_id == InboxUpdate.sender, Conversation.awaiting.in_(_LOGIN)),
     )
-    first = await inbox.pending(session, bot_id, taken, limit, known)
-    room = min(limit - len(first), strangers)
-    return first + (await inbox.pending(session, bot_id, taken, room, ~known) if room > 0 else [])
+    known_updates = await inbox.pending(session, bot_id, taken, limit, is_known)
+    remaining = min(limit - len(known_updates), strangers)
+    return known_updates + (
+        await inbox.pending(session, bot_id, taken, remaining, ~is_known) if remaining > 0 else []
+    )
 
 
 @cache

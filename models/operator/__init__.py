@@ -1,5 +1,5 @@
-"""What the operator does to the whole: end a round, forget a person, see
-what organizations lack.
+"""Operations of the operator: close and open rounds, erase an officer's data, seal rows, list incomplete
+organizations.
 
-Work on one account is in models/links, on one organization in models/certification.
+Operations on one account are in models/links, on one organization in models/certification.
 """

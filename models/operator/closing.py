@@ -1,7 +1,6 @@
-"""What closing a round ends, and opening the next one; and how a closing is undone.
+"""Closing, opening and reopening rounds, with a preview of what ends thereby.
 
-The operator is shown what ends and agrees to that. Nothing else is done: when it has changed between the question
-and the answer, the operator is asked again.
+The operator confirms the preview. When the numbers have changed before the confirmation, nothing is done.
 """
 
 import json
@@ -33,7 +32,7 @@ from models.rounds.round import (
 
 
 class Changed(DomainError):
-    """What the operator agreed to end is not what would end now; nothing was done."""
+    """The preview that the operator confirmed no longer equals the current numbers; nothing was done."""
 
     def __init__(self) -> None:
         super().__init__("it has changed while you were asked; nothing was done: look again")
@@ -41,8 +40,9 @@ class Changed(DomainError):
 
 @dataclass(frozen=True)
 class Closing:
-    """What closing the open round ends in the whole nation: organizations by status, and `petitions` that can be
-    granted no more.
+    """The preview of closing the open round: the organizations by status, and undecided petitions.
+
+    `petitions` is the number of petitions that can no longer be granted afterwards.
     """
 
     fiscal_year: int
@@ -56,8 +56,10 @@ class Closing:
 
 @dataclass(frozen=True)
 class Opening:
-    """What opening the next round ends of the one before, of `fiscal_year` (None: there is none): the locks of
-    `locked` registers, and `petitions` that nobody has decided.
+    """The preview of opening the next round: what it ends of the previous one.
+
+    `fiscal_year` is that of the previous round, None when there is none; `locked` the number of registers that are
+    unlocked; `petitions` the number of undecided petitions.
     """
 
     fiscal_year: int | None
@@ -67,7 +69,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class RoundReopening:
-    """One time that a closing was undone."""
+    """One reopening of a round: who undid its closing, when and why."""
 
     at: datetime
     by: str
@@ -76,7 +78,7 @@ class RoundReopening:
 
 
 async def look_at_closing(session: AsyncSession) -> Closing:
-    """What closing the round would end now. Raises RoundRefused when none is open."""
+    """Return the preview of closing the round now. Raises RoundRefused when none is open."""
     return await _closing(session, require_closable(await current_round(session)))
 
 
@@ -94,11 +96,12 @@ async def _closing(session: AsyncSession, round_: Round) -> Closing:
 
 
 async def close_as_agreed(session: AsyncSession, agreed: Closing | None, now: datetime) -> Closing:
-    """Close the open round; what that has ended. `agreed` is what the operator was shown; None: whatever it ends.
+    """Close the open round, and return what that ended.
 
-    Raises RoundRefused when none is open, Changed when it ends something else than was agreed.
+    `agreed` is the preview that the operator confirmed; None skips the comparison. Raises RoundRefused when no
+    round is open, and Changed when the current preview differs from `agreed`.
     """
-    # Held: nobody certifies between the count and the end.
+    # The lock keeps everybody from certifying between the count and the closing.
     closing = await _closing(session, require_closable(await hold_newest_round(session)))
     if agreed not in (None, closing):
         raise Changed
@@ -109,7 +112,7 @@ async def close_as_agreed(session: AsyncSession, agreed: Closing | None, now: da
 async def look_at_opening(
     session: AsyncSession, fiscal_year: int, closes_on: date | None, now: datetime
 ) -> Opening:
-    """What opening a round would end now. Raises RoundRefused when it cannot be opened."""
+    """Return the preview of opening a round now. Raises RoundRefused when it cannot be opened."""
     newest = await current_round(session)
     require_openable(newest, fiscal_year, closes_on, now)
     return await _opening(session, newest)
@@ -125,10 +128,10 @@ async def _opening(session: AsyncSession, newest: Round | None) -> Opening:
 async def open_as_agreed(
     session: AsyncSession, fiscal_year: int, closes_on: date | None, agreed: Opening | None, now: datetime
 ) -> tuple[Round, Opening]:
-    """Open the round of a fiscal year; it, and what that has ended. `agreed` as in
-    close_as_agreed.
+    """Open the round of a fiscal year; return the round and what that ended. `agreed` is as in close_as_agreed.
 
-    Raises RoundRefused when it cannot be opened, Changed when it ends something else than was agreed.
+    Raises RoundRefused when the round cannot be opened, and Changed when the current preview differs from
+    `agreed`.
     """
     opening = await _opening(session, await hold_newest_round(session))
     if agreed not in (None, opening):
@@ -137,9 +140,10 @@ async def open_as_agreed(
 
 
 async def reopen_round(session: AsyncSession, by: str, reason: str, now: datetime) -> Round:
-    """Undo the closing of the newest round: all goes on as before it, with the same deadline.
+    """Reopen the newest round with the same deadline, record it, and return the round.
 
-    Raises OperatorRefused, RemarkRefused, and RoundRefused when the newest round is not closed.
+    Raises OperatorRefused for the name `by`, RemarkRefused for `reason`, and RoundRefused when the newest round is
+    not closed.
     """
     by, reason = operator_name(by), remark_text(reason)
     newest = await hold_newest_round(session)
@@ -167,7 +171,7 @@ async def reopen_round(session: AsyncSession, by: str, reason: str, now: datetim
 
 
 async def list_reopenings(session: AsyncSession) -> dict[int, list[RoundReopening]]:
-    """All times that a closing was undone, by fiscal year, the oldest first, from the record."""
+    """Return all reopenings of rounds by fiscal year, the oldest first, from the audit record."""
     events = await session.execute(
         select(event_chain.AuditEvent.at, event_chain.AuditEvent.details)
         .where(
@@ -184,6 +188,6 @@ async def list_reopenings(session: AsyncSession) -> dict[int, list[RoundReopenin
             reopening = RoundReopening(at, facts["by"], facts["reason"], closed_at)
             reopenings.setdefault(facts["fiscal_year"], []).append(reopening)
         except (ValueError, KeyError, TypeError):
-            # Somebody has changed it: `laocert audit verify` says so.
+            # The event was changed; `laocert audit verify` reports it.
             continue
     return reopenings

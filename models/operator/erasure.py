@@ -1,7 +1,7 @@
-"""Erasing an officer's chat data where the law asks for it (Personal Data Protection Act B.E. 2562, section 33).
+"""Erasing an officer's chat data when the law requires it (Personal Data Protection Act B.E. 2562, section 33).
 
-Erased is what the bot keeps of the person to talk with it. What stays, because it may not be changed, and why, is
-in docs/security.md, "What an officer's erasure leaves".
+The data that the bot stores to talk with the person is erased. What must remain, and why, is in docs/security.md,
+"What an officer's erasure leaves".
 """
 
 from dataclasses import dataclass
@@ -33,27 +33,27 @@ MAX_TEXT = 1000
 
 
 class UnknownOfficer(DomainError):
-    """No officer has this number."""
+    """There is no officer with this id."""
 
     def __init__(self, officer_id: int) -> None:
         super().__init__(f"there is no officer {officer_id}; see: laocert account links USERNAME --all")
 
 
 async def require_officer(session: AsyncSession, officer_id: int) -> None:
-    """Raises UnknownOfficer."""
+    """Raise UnknownOfficer when there is no officer with this id."""
     if await session.get(Officer, officer_id) is None:
         raise UnknownOfficer(officer_id)
 
 
 class AlreadyForgotten(DomainError):
-    """The officer's data has been erased before."""
+    """The officer's data was erased before."""
 
     def __init__(self, officer_id: int) -> None:
         super().__init__(f"officer {officer_id} has been forgotten already")
 
 
 class ErasureRefused(DomainError):
-    """An erasure needs a name and a reason: it is recorded for good."""
+    """The name or the reason for an erasure, which are recorded permanently, is empty or too long."""
 
     def __init__(self, option: str) -> None:
         super().__init__(f"{option} must say something, in at most {MAX_TEXT:,} letters; it is recorded for good")
@@ -61,11 +61,12 @@ class ErasureRefused(DomainError):
 
 @dataclass(frozen=True)
 class Erasure:
-    """What was erased, and what is left of the person.
+    """The result of an erasure, and what remains of the person.
 
-    `was_linked`: the link was active and has ended. `blanks` messages in the chat are still to be taken away.
-    `is_linked_elsewhere`: the person is linked by a newer row, so that its chat's data was kept. `other_rows` are
-    the person's other officers. `certificates` and `remarks` bear its name for good.
+    `was_linked` says that the erasure ended an active link. `is_linked_elsewhere` says that the person has another
+    active link, so that the chat's data was not erased. `blanks` is the number of messages still to be blanked in
+    the chat. `other_rows` are the ids of the person's other officers. `certificates` and `remarks` are the numbers
+    of rows that keep the person's name permanently.
     """
 
     officer_id: int
@@ -78,10 +79,10 @@ class Erasure:
 
 
 async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason: str, now: datetime) -> Erasure:
-    """Erase what the bot keeps of an officer: its name, position, PIN and Telegram number, and its chat's data.
+    """Erase an officer's name, position, PIN and Telegram user id, and the data of the chat.
 
-    An active link is ended, so that the chat is blanked; blanks that wait are the one thing kept of the chat until
-    they are done. `by` and `reason` are recorded. Raises UnknownOfficer, AlreadyForgotten, ErasureRefused.
+    An active link is ended, which blanks the chat's messages; until that is done, the pending blanks remain. `by`
+    and `reason` are recorded. Raises UnknownOfficer, AlreadyForgotten, ErasureRefused.
     """
     by, reason = _words("--by", by), _words("--reason", reason)
     officer = await session.scalar(
@@ -99,8 +100,8 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
     others = await session.scalars(
         select(Officer).where(Officer.user_id == person, Officer.id != officer.id).order_by(Officer.id)
     )
-    rows = list(others)
-    is_linked_elsewhere = any(one.unlinked_at is None for one in rows)
+    other_officers = list(others)
+    is_linked_elsewhere = any(row.unlinked_at is None for row in other_officers)
     if not is_linked_elsewhere:
         await _erase_chat(session, person)
         await forget_repeated(session, person)
@@ -125,27 +126,27 @@ async def forget_officer(session: AsyncSession, officer_id: int, by: str, reason
                 OutboxMessage.chat_id == person, OutboxMessage.kind == NoticeKind.BLANK
             ),
         ),
-        other_rows=[one.id for one in rows],
+        other_rows=[row.id for row in other_officers],
         certificates=await _count(session, select(Certification.id).where(Certification.officer_id == officer.id)),
         remarks=await _count(session, select(Remark.id).where(Remark.officer_id == officer.id)),
     )
 
 
-async def _erase_chat(session: AsyncSession, person: int) -> None:
-    """All that is kept under the person's Telegram number, but for blanks that are still to be done."""
-    undone = (State.PENDING, State.SENDING, State.UNCERTAIN)
+async def _erase_chat(session: AsyncSession, user_id: int) -> None:
+    """Delete all rows with the Telegram user id, except pending blanks."""
+    pending_states = (State.PENDING, State.SENDING, State.UNCERTAIN)
     for statement in (
-        delete(Conversation).where(Conversation.chat_id == person),
-        delete(Card).where(Card.chat_id == person),
-        delete(Keypad).where(Keypad.user_id == person),
+        delete(Conversation).where(Conversation.chat_id == user_id),
+        delete(Card).where(Card.chat_id == user_id),
+        delete(Keypad).where(Keypad.user_id == user_id),
         delete(throttle.Throttle).where(
-            throttle.Throttle.key.in_([throttle.chat_key(person), throttle.pin_key(person)])
+            throttle.Throttle.key.in_([throttle.chat_key(user_id), throttle.pin_key(user_id)])
         ),
         delete(OutboxMessage).where(
-            OutboxMessage.chat_id == person,
-            or_(OutboxMessage.kind != NoticeKind.BLANK, OutboxMessage.state.not_in(undone)),
+            OutboxMessage.chat_id == user_id,
+            or_(OutboxMessage.kind != NoticeKind.BLANK, OutboxMessage.state.not_in(pending_states)),
         ),
-        delete(InboxUpdate).where(InboxUpdate.sender == person),
+        delete(InboxUpdate).where(InboxUpdate.sender == user_id),
     ):
         await session.execute(statement)
 
@@ -162,5 +163,5 @@ def _words(option: str, typed: str) -> str:
 
 
 def nobody(officer: Officer) -> int:
-    """A number that is no user's: those are positive."""
+    """Return a negative placeholder for an erased user id; Telegram user ids are positive."""
     return -officer.id

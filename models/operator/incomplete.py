@@ -1,4 +1,4 @@
-"""Organizations that cannot certify yet, each with what it has not: a roster, an account, an officer."""
+"""Organizations that cannot certify yet because they lack a roster, an account or an officer."""
 
 import enum
 from dataclasses import dataclass
@@ -13,27 +13,30 @@ from models.register.roster import Roster
 
 
 class Lack(enum.StrEnum):
-    """What an organization has not."""
+    """What an organization lacks."""
 
-    # Its personnel was never imported.
+    # No register was ever imported.
     NO_ROSTER = "no_roster"
     NO_ACCOUNT = "no_account"
-    # It has accounts, and all of them are disabled.
+    # All its accounts are disabled.
     ACCOUNT_DISABLED = "account_disabled"
-    # Nobody is linked who has a name, a position and a PIN.
+    # No linked officer has a name, a position and a PIN.
     NO_OFFICER = "no_officer"
 
 
 @dataclass(frozen=True)
 class Incomplete:
-    """An organization, with its province, and everything that it lacks."""
+    """An organization, with its province loaded, and everything that it lacks."""
 
     organization: Organization
     lacks: tuple[Lack, ...]
 
 
 async def list_incomplete(session: AsyncSession, province_code: str | None = None) -> list[Incomplete]:
-    """The organizations of the country, or of one province, that go on and lack anything, by province and name."""
+    """Return the organizations, of all provinces or one, that have not ended and lack something.
+
+    They are sorted by province and name.
+    """
     accounts = select(Account.organization_code).where(Account.organization_code.is_not(None))
     facts = (
         _is_among(select(Roster.organization_code)),
@@ -49,8 +52,10 @@ async def list_incomplete(session: AsyncSession, province_code: str | None = Non
     )
     if province_code is not None:
         statement = statement.where(Organization.province_code == province_code)
-    found = [Incomplete(organization, _lacks(*has)) for organization, *has in await session.execute(statement)]
-    return [one for one in found if one.lacks]
+    candidates = [
+        Incomplete(organization, _lacks(*has)) for organization, *has in await session.execute(statement)
+    ]
+    return [candidate for candidate in candidates if candidate.lacks]
 
 
 def _is_among(codes: Select[str] | Select[str | None]) -> ColumnElement[bool]:

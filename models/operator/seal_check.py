@@ -1,4 +1,6 @@
-"""Rows whose seal does not fit: `laocert seal check`; and the way after a manual repair: `laocert seal accept`."""
+"""Finding rows with a bad seal (`laocert seal check`), and resealing one after a repair (`laocert seal
+accept`).
+"""
 
 import enum
 import json
@@ -20,7 +22,7 @@ from models.operator.sealing import MODELS, chain_of
 from models.security.keys import Keyring
 from models.security.row_seal import Sealed, SealedRow, fits, identity_of, row_name, seal_under
 
-# What of an identity is shown: whoever can write to the database can put any letters there.
+# The most characters of a primary key shown, because an attacker can store any text there.
 _SHOWN = 40
 
 
@@ -33,14 +35,14 @@ class Fault(enum.StrEnum):
     PUT_BACK = "put_back"
 
 
-# In words, for the operator.
+# The faults in words, for the operator.
 FAULTS = {
     Fault.MISSING: "has no seal, and every row has one since: laocert keys seal",
     Fault.WRONG: "was changed without the secret key, or its key is not in LAOCERT_OLD_SECRET_KEYS",
     Fault.OLD_KEY: "is sealed under a key that laocert keys rotate has ended",
     Fault.PUT_BACK: "is an older row: its seal is not the one that its newest event carries",
 }
-# What a bad seal of a row means, and what to do when nobody has repaired the row by hand.
+# By table: the effect of a bad seal, and what to do when nobody has repaired the row by hand.
 MEANINGS = {
     "officer": (
         "the chat has no rights",
@@ -59,12 +61,12 @@ MEANINGS = {
 
 
 class NothingToAccept(DomainError):
-    """A row that is not there, or whose seal is good."""
+    """The row does not exist, or its seal is good."""
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """One row whose seal does not fit. `meaning` says what it does to the program, `mend` how to go on."""
+    """One row with a bad seal. `meaning` says what the effect is, `mend` what to do."""
 
     table: str
     id: str
@@ -75,8 +77,11 @@ class BadRow:
 
 @dataclass
 class SealFindings:
-    """What a look at all seals found. `unsealed` rows were there before there were seals, and `unchecked` ones
-    have a seal under a key that is named as lost: both are accepted until all are sealed under the key in use.
+    """The result of checking all seals.
+
+    `rows` is the number of rows checked, and `since` the time of the last sealing of all rows. `unsealed` rows are
+    from before there were seals; `unchecked` rows have a seal under a lost key. Both are accepted until all rows
+    are sealed under the current key.
     """
 
     rows: int = 0
@@ -87,7 +92,7 @@ class SealFindings:
 
 
 async def check_seals(session: AsyncSession) -> SealFindings:
-    """Look at the seal of every row, and compare it with the newest event that carries one."""
+    """Check the seal of every row, and compare it with the newest event that contains one."""
     newest = await newest_sealing(session)
     findings = SealFindings(since=None if newest is None else newest.at)
     judge = await _judge(session)
@@ -105,9 +110,10 @@ async def check_seals(session: AsyncSession) -> SealFindings:
 
 
 async def accept(session: AsyncSession, table: str, row_id: str, by: str, reason: str, now: datetime) -> None:
-    """Seal a row as it stands, on the operator's word, and record whose word it is and why.
+    """Seal a row with its current values because the operator vouches for them, and record by whom and why.
 
-    Raises OperatorRefused, RemarkRefused, and NothingToAccept for a row that is not there or whose seal is good.
+    Raises OperatorRefused for the name `by`, RemarkRefused for `reason`, and NothingToAccept when the row does not
+    exist or its seal is good.
     """
     by, reason = operator_name(by), remark_text(reason)
     model = next((model for model in MODELS if model.__tablename__ == table), None)  # type: ignore[attr-defined]
@@ -122,10 +128,10 @@ async def accept(session: AsyncSession, table: str, row_id: str, by: str, reason
     if fault is None:
         raise NothingToAccept(f"the seal of {name} is good; nothing was done")
     seals = await seal_rows(session, model, [row])
-    told = {"table": table, "id": row_id, "fault": fault, "by": by, "reason": reason}
-    carried = {"seals": seals} if model.IS_RECORDED else {}
+    details = {"table": table, "id": row_id, "fault": fault, "by": by, "reason": reason}
+    seal_details = {"seals": seals} if model.IS_RECORDED else {}
     await event_chain.record(
-        session, Event.SEAL_ACCEPTED, await chain_of(session, model, row._mapping), now, **told, **carried
+        session, Event.SEAL_ACCEPTED, await chain_of(session, model, row._mapping), now, **details, **seal_details
     )
 
 
@@ -136,17 +142,17 @@ def _bad(model: type[SealedRow], values: Any, fault: Fault) -> BadRow:
 
 
 async def _held(session: AsyncSession, model: type[SealedRow], row_id: str) -> Any:
-    """The row with this identity, held until the transaction ends; None when there is none."""
+    """Lock and return the row with this primary key; None when there is none."""
     table = model.core()  # type: ignore[attr-defined]
     (identity,) = identity_of(model)
     column = table.c[identity]
     if column.type.python_type is int:
         if not row_id.isdecimal():
             return None
-        wanted: int | str = int(row_id)
+        key_value: int | str = int(row_id)
     else:
-        wanted = row_id
-    return (await session.execute(select(table).where(column == wanted).with_for_update())).first()
+        key_value = row_id
+    return (await session.execute(select(table).where(column == key_value).with_for_update())).first()
 
 
 async def _rows(session: AsyncSession, model: type[SealedRow]) -> AsyncIterator[Any]:
@@ -157,7 +163,7 @@ async def _rows(session: AsyncSession, model: type[SealedRow]) -> AsyncIterator[
 
 
 async def _newest_seals(session: AsyncSession) -> dict[str, str | None]:
-    """The newest seal of each row that any event carries, by the row's name."""
+    """Return the seal of each row in its newest event, by row name."""
     seals: dict[str, str | None] = {}
     rows = await session.stream_scalars(
         select(AuditEvent.details)
@@ -169,40 +175,44 @@ async def _newest_seals(session: AsyncSession) -> dict[str, str | None]:
         try:
             seals |= json.loads(details)["seals"]
         except (ValueError, KeyError, TypeError):
-            # The chain's own check says so: `laocert audit verify`.
+            # The event was changed; `laocert audit verify` reports it.
             continue
     return seals
 
 
 @dataclass(frozen=True)
 class _Judge:
-    """What is accepted now: no row without a seal once all were sealed, and under which keys."""
+    """The rules by which seals are accepted now: whether rows must have one, and whether only the current key
+    counts.
+    """
 
     keys: Keyring
     is_all_sealed: bool
     only_current: bool
 
     def fault(self, model: type[SealedRow], values: Any, recorded: str | None) -> Fault | None:
-        """What is wrong with a row's seals; `recorded` is what its newest event carries of the first one."""
+        """Return what is wrong with a row's seals, or None; `recorded` is the first seal in its newest event."""
         faults = [self._of(model, sealed, values) for sealed in model.SEALS]
         if recorded is not None and not self._had(model, values, recorded):
             faults.append(Fault.PUT_BACK)
-        # What was recorded with a seal is none of the rows from before there were seals.
+        # A row whose seal was recorded is not from before there were seals, so PUT_BACK comes before MISSING.
         order = (Fault.WRONG, Fault.MISSING if self.is_all_sealed else Fault.PUT_BACK, *Fault)
         return next((fault for fault in order if fault in faults), None)
 
     def is_unchecked(self, model: type[SealedRow], values: Any) -> bool:
-        """Whether a row has a seal under a lost key, and is accepted."""
+        """Whether a row has a seal under a lost key, which is accepted unchecked."""
         seals = [values[sealed.into] or "" for sealed in model.SEALS]
         return not self.only_current and any(seal.partition(":")[0] in self.keys.lost for seal in seals)
 
     def _had(self, model: type[SealedRow], values: Any, recorded: str) -> bool:
-        """Whether the row as it is now would have had this seal; under a key that is lost nothing is compared."""
+        """Whether a recorded seal is that of the row's current values; true under a missing key, which cannot be
+        compared.
+        """
         if recorded == values[model.SEALS[0].into]:
-            # Looked at already.
+            # `_of` has checked this seal.
             return True
-        right = seal_under(self.keys, recorded.partition(":")[0], model, model.SEALS[0], values)
-        return right in (None, recorded)
+        expected_seal = seal_under(self.keys, recorded.partition(":")[0], model, model.SEALS[0], values)
+        return expected_seal in (None, recorded)
 
     def _of(self, model: type[SealedRow], sealed: Sealed, values: Any) -> Fault | None:
         seal = values[sealed.into]

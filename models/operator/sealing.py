@@ -1,8 +1,9 @@
-"""All rows sealed at once: what was there before there were seals, and under a new secret key.
+"""Sealing all rows: those from before there were seals (`keys seal`), and all under a new secret key (`keys
+rotate`).
 
-A seal says that the program has written a row (models/security/row_seal.py). Who seals a row by these operations
-vouches for it: so they refuse while a seal that is there does not fit, and each is recorded, with the seals of all
-rows in the chains of their organizations and provinces.
+A seal proves that the program has written a row (models/security/row_seal.py). The operator who runs these
+commands vouches for rows that had no checkable seal. They refuse to run while any row has a bad seal, and record
+the seals of all rows in the chains of their organizations and provinces.
 """
 
 from collections import Counter, defaultdict
@@ -30,9 +31,9 @@ from models.rounds.round import Round
 from models.security.keys import Keyring
 from models.security.row_seal import SealedRow, fits
 
-# In the order in which everybody else holds rows of several of them.
+# In the order in which all transactions lock rows of several of these tables.
 MODELS: tuple[type[SealedRow], ...] = (Organization, Account, Officer, Invitation, Confirmation, Round, Throttle)
-# Rows that are sealed by one statement.
+# The number of rows sealed by one statement.
 _SOME = 2000
 _DEADLOCK = "40P01"
 LOOK = "look at them: laocert seal check"
@@ -41,13 +42,16 @@ Progress = Callable[[str, int, int], None]
 
 
 class SealingRefused(DomainError):
-    """Rows cannot be sealed as they are, or with the keys that are here; the message says how to go on."""
+    """The rows cannot be sealed in their state, or with the configured keys; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Sealing:
-    """What sealing does: how many rows of each table get a seal, and since when all have one, where they do
-    already and nothing was to be done. `unchecked` rows had a seal under a key that is named as lost.
+    """The preview or result of sealing all rows.
+
+    `rows` has the number of rows to seal by table. `since` is set when all rows were already sealed, at that time,
+    and nothing had to be done. `pin_until` is the last day on which PINs under older keys are accepted.
+    `unchecked` is the number of rows with a seal under a lost key.
     """
 
     rows: dict[str, int]
@@ -57,31 +61,33 @@ class Sealing:
 
     @property
     def total(self) -> int:
-        """The rows of all tables."""
+        """The number of rows in all tables."""
         return sum(self.rows.values())
 
 
 async def count_unsealed(session: AsyncSession) -> dict[str, int]:
-    """How many rows of each table lack a seal; tables without such rows are left out."""
+    """Return the number of rows without a seal by table; tables without such rows are omitted."""
     counts = {}
     for model in MODELS:
         table = model.core()  # type: ignore[attr-defined]
-        lacks_one = or_(*(table.c[sealed.into].is_(None) for sealed in model.SEALS))
-        if count := await session.scalar(select(func.count()).select_from(table).where(lacks_one)):
+        lacks_seal = or_(*(table.c[sealed.into].is_(None) for sealed in model.SEALS))
+        if count := await session.scalar(select(func.count()).select_from(table).where(lacks_seal)):
             counts[table.name] = count
     return counts
 
 
 async def count_accepted_unsealed(session: AsyncSession) -> int:
-    """How many rows lack a seal and give rights all the same: none once it is recorded that all were sealed."""
-    # Without a look at the event itself: the schema is upgraded without a key, too.
+    """Return the number of rows without a seal that are accepted: none once the sealing of all rows is
+    recorded.
+    """
+    # The event is not verified, because `db upgrade` also runs without a secret key.
     if await session.scalar(text("SELECT 1 FROM audit_event WHERE kind = 'sealed_all' LIMIT 1")):
         return 0
     return sum((await count_unsealed(session)).values())
 
 
 async def look_at_sealing(session: AsyncSession) -> Sealing:
-    """What seal_all would do now. Raises SealingRefused."""
+    """Return what seal_all would do now. Raises SealingRefused as it does."""
     newest = await newest_sealing(session)
     if newest is not None:
         return Sealing({}, newest.at)
@@ -89,10 +95,10 @@ async def look_at_sealing(session: AsyncSession) -> Sealing:
 
 
 async def seal_all(session: AsyncSession, now: datetime, progress: Progress = lambda *_: None) -> Sealing:
-    """Seal every row that has no seal yet, as it stands, and record that all have one: from then on a row without
-    a seal gives no right. Where that is recorded already, nothing is done.
+    """Seal all rows with their current values and record it; from then on a row without a seal gives no right.
 
-    Raises SealingRefused.
+    Does nothing when that is already recorded. Raises SealingRefused when a row has a bad seal, the record was
+    changed, or the bot was writing at the same time.
     """
     with _refusing_deadlocks():
         await _hold_all(session)
@@ -115,7 +121,7 @@ async def _sealing(session: AsyncSession) -> Sealing:
 
 
 async def look_at_rotation(session: AsyncSession, pin_until: date | None = None) -> Sealing:
-    """What rotate would do now. Raises SealingRefused."""
+    """Return what rotate would do now. Raises SealingRefused as it does."""
     newest, unchecked = await _require_rotatable(session)
     if newest.key_id == event_chain.keyring(session).current_id:
         return Sealing({}, newest.at, pin_until or newest.pin_until)
@@ -125,21 +131,23 @@ async def look_at_rotation(session: AsyncSession, pin_until: date | None = None)
 async def rotate(
     session: AsyncSession, now: datetime, pin_until: date | None = None, progress: Progress = lambda *_: None
 ) -> Sealing:
-    """Seal every row anew under the key in use, and record it: from then on seals under older keys are refused.
+    """Reseal every row under the current key and record it; from then on seals under older keys are refused.
 
-    PINs are moved to the new key as they are given; after the day `pin_until` (Bangkok's) those that were not are
-    taken no more. Where the rows are under the key in use already, only another such day is recorded.
+    A PIN is rehashed under the new key when its officer next enters it. After the day `pin_until` in Bangkok, PINs
+    under older keys are no longer accepted. If the rows are already under the current key, only a changed
+    `pin_until` is recorded.
 
-    Raises SealingRefused.
+    Raises SealingRefused when the rows were never sealed, a row has a bad or no seal, the previous key is missing,
+    the current key was replaced before, or the bot was writing at the same time.
     """
     with _refusing_deadlocks():
         await _hold_all(session)
         newest, unchecked = await _require_rotatable(session)
         if newest.key_id != event_chain.keyring(session).current_id:
             counts = await _count_all(session)
-            told = {"rows": counts, "unchecked": unchecked, "instead_of": newest.key_id}
-            until = {"pin_until": pin_until.isoformat()} if pin_until else {}
-            await _seal(session, now, progress, told | until)
+            details = {"rows": counts, "unchecked": unchecked, "instead_of": newest.key_id}
+            pin_details = {"pin_until": pin_until.isoformat()} if pin_until else {}
+            await _seal(session, now, progress, details | pin_details)
             return Sealing(counts, pin_until=pin_until, unchecked=unchecked)
         if pin_until not in (None, newest.pin_until):
             await event_chain.record(
@@ -149,8 +157,9 @@ async def rotate(
 
 
 async def _require_rotatable(session: AsyncSession) -> tuple[AllSealed, int]:
-    """The newest sealing, when rows can be sealed anew under the key in use, and how many rows cannot be checked.
-    Raises SealingRefused.
+    """Check that rows can be resealed under the current key. Raises SealingRefused.
+
+    Returns the last sealing, and the number of rows with a seal under a lost key.
     """
     keys, newest = event_chain.keyring(session), await newest_sealing(session)
     if newest is None:
@@ -174,7 +183,7 @@ async def _require_rotatable(session: AsyncSession) -> tuple[AllSealed, int]:
 
 @contextmanager
 def _refusing_deadlocks() -> Iterator[None]:
-    """Raises SealingRefused when a program that is writing and this one wait for each other."""
+    """Turn a deadlock with a running program into SealingRefused."""
     try:
         yield
     except DBAPIError as error:
@@ -184,7 +193,7 @@ def _refusing_deadlocks() -> Iterator[None]:
 
 
 async def _hold_all(session: AsyncSession) -> None:
-    """Keep everybody else from writing to the tables until the transaction ends; SQLite has one writer anyway."""
+    """Lock the sealed tables against writes until the transaction ends. SQLite has only one writer anyway."""
     if session.get_bind().dialect.name != "postgresql":
         return
     tables = ", ".join(f'"{model.__tablename__}"' for model in MODELS)  # type: ignore[attr-defined]
@@ -192,8 +201,9 @@ async def _hold_all(session: AsyncSession) -> None:
 
 
 async def _require_fitting(session: AsyncSession, *, needs_all: bool = False) -> int:
-    """Refuse while a seal does not fit, or, with `needs_all`, a row has none. How many rows have one under a key
-    that is named as lost: nobody can say of them whether it fits. Raises SealingRefused.
+    """Raise SealingRefused when a row has a bad seal, or, with `needs_all`, no seal.
+
+    Returns the number of rows with a seal under a lost key, which cannot be checked.
     """
     keys = event_chain.keyring(session)
     counts: Counter[bool | None] = Counter()
@@ -207,7 +217,7 @@ async def _require_fitting(session: AsyncSession, *, needs_all: bool = False) ->
 
 
 def _fits(keys: Keyring, model: type[SealedRow], values: Any, *, needs_all: bool) -> bool | None:
-    """Whether a row's seals fit; None for one under a lost key."""
+    """Whether a row's seals are good; None when one is under a lost key and the others are good."""
     is_lost = False
     for sealed in model.SEALS:
         seal = values[sealed.into]
@@ -230,21 +240,22 @@ async def _count_all(session: AsyncSession) -> dict[str, int]:
 
 
 async def _seal(session: AsyncSession, now: datetime, progress: Progress, details: dict[str, Any]) -> None:
-    """Seal all rows under the key in use, as they stand, and record it."""
+    """Seal all rows with their current values under the current key, and record it."""
     by_chain: dict[str, dict[str, str]] = defaultdict(dict)
     units = await _units(session)
-    # Their chains take no more, and a chain has one event that names all of its rows.
+    # The seals of ended organizations go to `system`, because their chains are closed. They are merged here,
+    # because one event must name all rows of a chain.
     ended = set(await session.scalars(select(OrganizationEnd.organization_code)))
     for model in MODELS:
         table = model.core()  # type: ignore[attr-defined]
         rows = (await session.execute(select(table))).all()
-        for first in range(0, len(rows), _SOME):
-            progress(f"sealing {table.name}", first, len(rows))
-            some = rows[first : first + _SOME]
-            seals = await seal_rows(session, model, some)
+        for start in range(0, len(rows), _SOME):
+            progress(f"sealing {table.name}", start, len(rows))
+            batch = rows[start : start + _SOME]
+            seals = await seal_rows(session, model, batch)
             if not model.IS_RECORDED:
                 continue
-            for row, (name, seal) in zip(some, seals.items(), strict=True):
+            for row, (name, seal) in zip(batch, seals.items(), strict=True):
                 chain = _chain(model, row._mapping, units)
                 by_chain[SYSTEM if chain in ended else chain][name] = seal
         progress(f"sealing {table.name}", len(rows), len(rows))
@@ -256,7 +267,7 @@ async def _seal(session: AsyncSession, now: datetime, progress: Progress, detail
 
 @dataclass(frozen=True)
 class _Units:
-    """The chains of accounts and officers, by their ids."""
+    """The chains of accounts and of officers, by id."""
 
     of_account: dict[int, str]
     of_officer: dict[int, str]
@@ -270,7 +281,7 @@ async def _units(session: AsyncSession) -> _Units:
 
 
 async def chain_of(session: AsyncSession, model: type[SealedRow], values: Any) -> str:
-    """The chain in which changes of a row are recorded."""
+    """Return the chain in which changes of a row are recorded; `values` are the row's columns."""
     return _chain(model, values, await _units(session))
 
 

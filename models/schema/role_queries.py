@@ -1,10 +1,10 @@
-"""What PostgreSQL's catalogs tell of roles and rights (models/schema/roles.py asks).
+"""Queries of PostgreSQL's catalogs for roles and rights, used by models/schema/roles.py.
 
-`:schema` is the program's, `:owner` the name of the role that owns, `:roles` the names of the others, `:program`
-the program's tables. Nothing but pg_catalog is in the search path, so that tables are told with their schema.
+`:schema` is the program's schema, `:owner` the name of the owner role, `:roles` the names of the other roles, and
+`:program` the program's tables. The search path is only pg_catalog, so that table names come with their schema.
 """
 
-# Every privilege that anybody has, the owner too, each column's by itself.
+# Every privilege of every role, including the owner, with one row for each column privilege.
 RIGHTS = """
 SELECT kind, object, coalesce(quote_ident(rolname), 'PUBLIC'), privilege, is_grantable, grantee = owner
 FROM (
@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN pg_roles ON pg_roles.oid = grantee
 ORDER BY 1, 2, 3, 4
 """
-# Each with the table that it counts for.
+# Each sequence with the table that owns it.
 SEQUENCES = """
 SELECT quote_ident(sequence.relname), owning.relname
 FROM pg_depend JOIN pg_class AS sequence ON sequence.oid = objid JOIN pg_class AS owning ON owning.oid = refobjid
@@ -38,7 +38,7 @@ WHERE sequence.relkind = 'S' AND deptype IN ('a', 'i') AND classid = CAST('pg_cl
     AND refclassid = CAST('pg_class' AS regclass) AND sequence.relnamespace = CAST(:schema AS regnamespace)
 """
 THERE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = CAST(:schema AS regnamespace)"
-# A right is worth nothing against these. A role that is a member of another has all that one has.
+# What exempts a role from privileges. A member of another role has all rights of that role.
 ABOVE_RIGHTS = """
 SELECT line FROM (
     SELECT 1 AS place, format('role %I does not exist', name) AS line
@@ -67,7 +67,7 @@ SELECT line FROM (
     WHERE defaclnamespace = 0 OR defaclnamespace = CAST(:schema AS regnamespace)
 ) AS lines ORDER BY place, line
 """
-# Of what the program made: another table beside its own is told by models/schema/definitions.py.
+# Wrong owners of the program's objects. models/schema/definitions.py reports foreign tables.
 OWNERS = """
 SELECT format('%s belongs to %I, not to %I', described, rolname, CAST(:owner AS text)) FROM (
     SELECT 'table ' || relname AS described, relowner AS owner FROM pg_class
@@ -86,7 +86,7 @@ WHERE rolname <> :owner AND rolname <> ALL (CAST(:roles AS text[]))
     AND NOT (described = 'the schema' AND rolname = 'pg_database_owner')
 ORDER BY 1
 """
-# With session_replication_role a role that may set it has no foreign keys. PostgreSQL 15 and newer.
+# Parameters that a role may set. Setting session_replication_role disables foreign keys. PostgreSQL 15 and newer.
 PARAMETERS = """
 SELECT format('%I has %s on parameter %s', rolname, privilege_type, parname)
 FROM pg_parameter_acl CROSS JOIN LATERAL aclexplode(paracl) JOIN pg_roles ON pg_roles.oid = grantee

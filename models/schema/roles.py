@@ -1,9 +1,10 @@
-"""The roles of a PostgreSQL database: gives each what its tables declare (`__grants__`), and tells what differs.
+"""The roles of a PostgreSQL database: grants the rights that the models declare (`__grants__`) and lists
+deviations.
 
-Compared are owners, rights on the database, its schema, tables, columns and sequences, rights that new objects
-would get by themselves, and what sets a role above all rights: attributes, memberships, objects of its own, and
-parameters that only a superuser may set otherwise. What `mends` cannot put right is the cluster's or another
-owner's, and is put right by hand (docs/operations.md, Roles).
+Compared are owners; privileges on the database, its schema, tables, columns and sequences; default privileges; and
+whatever makes a role exempt from privileges: attributes, memberships, objects that it owns, and parameters that it
+may set though they are reserved for superusers. Differences without a `mend` belong to the cluster or another
+owner and must be fixed by hand (docs/operations.md, Roles).
 """
 
 import re
@@ -28,14 +29,15 @@ from models.schema.role_queries import (
 from models.schema.triggers import search_path
 
 PUBLIC = "PUBLIC"
-# What is nobody's harm: PostgreSQL gives it to PUBLIC by itself, and a role of somebody else may look.
+# Harmless privileges that are not reported: PostgreSQL's defaults for PUBLIC, and reading by roles of other
+# programs.
 _LEFT_TO_PUBLIC = {("database", "CONNECT"), ("schema", "USAGE")}
 _LEFT_TO_OTHERS = {*_LEFT_TO_PUBLIC, ("table", "SELECT"), ("sequence", "SELECT")}
 _PRIVILEGE = re.compile(r"([A-Z]+)(?: \(([^)]*)\))?")
 
 
 class RolesMissing(DomainError):
-    """A role that the settings name is not in the cluster."""
+    """The cluster does not have a role that the settings name."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(
@@ -46,7 +48,7 @@ class RolesMissing(DomainError):
 
 @dataclass(frozen=True)
 class Difference:
-    """One line of what differs, and the statement that puts it right, if one can."""
+    """A deviation from the declared rights in one line, and the SQL statement that fixes it, if there is one."""
 
     line: str
     mend: str | None = None
@@ -54,7 +56,7 @@ class Difference:
 
 @dataclass(frozen=True, order=True)
 class _Right:
-    """A privilege on an object, in PostgreSQL's words; `object` is quoted as a statement wants it."""
+    """A privilege on an object, in the words of GRANT; `object` is a quoted identifier."""
 
     kind: str
     object: str
@@ -64,46 +66,46 @@ class _Right:
         return f"{self.privilege} on {self.kind} {self.object}"
 
     def statement(self, verb: str, role: str) -> str:
-        """The GRANT or REVOKE of it."""
+        """Return the GRANT or REVOKE statement for this right."""
         direction = "TO" if verb == "GRANT" else "FROM"
         return f"{verb} {self.privilege} ON {self.kind.upper()} {self.object} {direction} {role}"
 
 
 async def check(database: Database, names: RoleNames) -> list[str]:
-    """What differs from the declared roles and rights, a line each."""
+    """Return the deviations from the declared roles and rights, one line each."""
     async with database.engine.connect() as connection:
-        return await connection.run_sync(lambda sync: [one.line for one in differences(sync, names)])
+        return await connection.run_sync(lambda sync: [difference.line for difference in differences(sync, names)])
 
 
 def apply(connection: Connection, names: RoleNames) -> None:
-    """Give each role what is declared and take away what is not, in the connection's transaction.
+    """Grant each role its declared rights and revoke all others, in the connection's transaction.
 
-    By whoever owns the tables. What only another may put right stays, and `differences` tells it. Raises
-    RolesMissing.
+    The connection must be the tables' owner. Deviations that only another role can fix remain, and `differences`
+    returns them. Raises RolesMissing.
     """
     _require(connection, names)
-    # Taking a right to a whole table away takes the right to its columns too: that comes back in the second turn.
+    # Revoking a right on a table also revokes it on the columns; the second pass grants these again.
     for verb in ("REVOKE", "GRANT"):
-        for one in differences(connection, names):
-            if one.mend is not None and one.mend.startswith(verb):
-                connection.exec_driver_sql(one.mend)
+        for difference in differences(connection, names):
+            if difference.mend is not None and difference.mend.startswith(verb):
+                connection.exec_driver_sql(difference.mend)
 
 
 async def require(database: Database, names: RoleNames) -> None:
-    """Raises RolesMissing where the cluster has not all of the roles."""
+    """Raise RolesMissing when the cluster lacks any of the roles."""
     async with database.engine.connect() as connection:
         await connection.run_sync(_require, names)
 
 
 def _require(connection: Connection, names: RoleNames) -> None:
-    there = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
-    missing = [name for name in (names.owner, *names.restricted()) if name not in there]
+    existing_roles = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
+    missing = [name for name in (names.owner, *names.restricted()) if name not in existing_roles]
     if missing:
         raise RolesMissing(missing)
 
 
 def differences(connection: Connection, names: RoleNames) -> list[Difference]:
-    """What differs from the declared roles and rights: what stands above all rights first."""
+    """Return the deviations from the declared roles and rights, first those that exempt a role from privileges."""
     schema = connection.scalar(text("SELECT quote_ident(current_schema())"))
     parameters = {
         "schema": schema,
@@ -112,23 +114,23 @@ def differences(connection: Connection, names: RoleNames) -> list[Difference]:
         "program": list(_tables()),
     }
     with search_path(connection, "pg_catalog"):
-        questions = [ABOVE_RIGHTS, OWNERS]
+        queries = [ABOVE_RIGHTS, OWNERS]
         if connection.scalar(text("SELECT to_regclass('pg_parameter_acl') IS NOT NULL")):
-            questions.append(PARAMETERS)
-        found = [
+            queries.append(PARAMETERS)
+        above_rights = [
             Difference(line)
-            for question in questions
-            for (line,) in connection.execute(text(question), _used(question, parameters))
+            for query in queries
+            for (line,) in connection.execute(text(query), _used(query, parameters))
         ]
-        return [*found, *_of_rights(connection, names, parameters)]
+        return [*above_rights, *_of_rights(connection, names, parameters)]
 
 
-def _used(question: str, parameters: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in parameters.items() if f":{name}" in question}
+def _used(query: str, parameters: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in parameters.items() if f":{name}" in query}
 
 
 def beyond_the_chat(connection: Connection) -> tuple[str, str | None]:
-    """The role of a session, and what makes it more than the chat's, in a few words; None where nothing does."""
+    """Return the session's role, and in words why it has more rights than the chat needs; None if it has not."""
     user, is_above_rights, is_owner, opens_rounds = connection.execute(text(OF_THIS_SESSION)).one()
     if is_above_rights:
         return user, "a superuser or the like, for whom the database refuses nothing"
@@ -137,12 +139,12 @@ def beyond_the_chat(connection: Connection) -> tuple[str, str | None]:
     return user, "who can open rounds as the operator does" if opens_rounds else None
 
 
-# --- what is declared ---------------------------------------------------------------------------------------
+# --- the declared rights ---------------------------------------------------------------------------------------
 
 
 def _tables() -> dict[str, dict[DatabaseRole, str]]:
-    """The grants of every table by its name."""
-    from models.schema import drift  # noqa: F401, PLC0415 - it knows every table
+    """Return the grants of every table by name."""
+    from models.schema import drift  # noqa: F401, PLC0415 - imports every model
 
     roles = (DatabaseRole.APPLICATION, DatabaseRole.OPERATOR)
     declared = {
@@ -153,7 +155,7 @@ def _tables() -> dict[str, dict[DatabaseRole, str]]:
 
 
 def privileges(grant: str) -> Iterator[str]:
-    """The single privileges of a grant: of `SELECT, UPDATE (a, b)` SELECT, UPDATE (a) and UPDATE (b)."""
+    """Split a grant into single privileges: `SELECT, UPDATE (a, b)` into SELECT, UPDATE (a) and UPDATE (b)."""
     for privilege, columns in _PRIVILEGE.findall(grant):
         if columns:
             yield from (f"{privilege} ({column.strip()})" for column in columns.split(","))
@@ -162,13 +164,13 @@ def privileges(grant: str) -> Iterator[str]:
 
 
 def _declared(
-    role: DatabaseRole, there: set[str], sequences: dict[str, str], database: str, schema: str
+    role: DatabaseRole, table_names: set[str], sequences: dict[str, str], database: str, schema: str
 ) -> set[_Right]:
-    """What a role is to have. `there`: the tables of the database; `sequences`: each with its table."""
-    grants = {name: of[role] for name, of in _tables().items() if name in there}
+    """Return the declared rights of a role on the existing `table_names`; `sequences` maps each to its table."""
+    grants = {name: by_role[role] for name, by_role in _tables().items() if name in table_names}
     rights = {_Right("database", database, "CONNECT"), _Right("schema", schema, "USAGE")}
     if role is DatabaseRole.OPERATOR:
-        # An import of personnel keeps its rows in a temporary table; a backup reads the sequences.
+        # Importing personnel uses a temporary table; a backup reads the sequences.
         rights.add(_Right("database", database, "TEMPORARY"))
         rights |= {_Right("sequence", f"{schema}.{name}", "SELECT") for name in sequences}
     for table, grant in grants.items():
@@ -179,45 +181,45 @@ def _declared(
     return rights
 
 
-# --- what is there ------------------------------------------------------------------------------------------
+# --- the actual rights ------------------------------------------------------------------------------------------
 
 
 def _of_rights(connection: Connection, names: RoleNames, parameters: dict[str, object]) -> list[Difference]:
     schema = str(parameters["schema"])
     of_schema = {"schema": schema}
-    there = set(connection.scalars(text(THERE), of_schema))
+    table_names = set(connection.scalars(text(THERE), of_schema))
     sequences = {sequence: table for sequence, table in connection.execute(text(SEQUENCES), of_schema)}  # noqa: C416 - dict() has no type for a Row
     database = str(connection.scalar(text("SELECT quote_ident(current_database())")))
-    wanted = {
+    declared_rights = {
         str(connection.scalar(text("SELECT quote_ident(:name)"), {"name": name})): _declared(
-            role, there, sequences, database, schema
+            role, table_names, sequences, database, schema
         )
         for name, role in names.restricted().items()
     }
-    has: dict[str, set[_Right]] = {role: set() for role in wanted}
-    found = []
+    actual_rights: dict[str, set[_Right]] = {role: set() for role in declared_rights}
+    deviations = []
     for kind, object_, role, privilege, is_grantable, is_owner in connection.execute(text(RIGHTS), of_schema):
         right = _Right(kind, object_, privilege)
-        if role in wanted:
-            has[role].add(right)
-        # Who may not own it is told by ABOVE_RIGHTS and OWNERS.
+        if role in declared_rights:
+            actual_rights[role].add(right)
+        # The queries ABOVE_RIGHTS and OWNERS report wrong owners.
         if is_owner:
             continue
-        if role in wanted:
-            is_left = right in wanted[role]
+        if role in declared_rights:
+            is_allowed = right in declared_rights[role]
         else:
-            # A column's right is less than its table's.
-            is_left = (kind, privilege.partition(" ")[0]) in (
+            # A right on a column is judged like that on its table.
+            is_allowed = (kind, privilege.partition(" ")[0]) in (
                 _LEFT_TO_PUBLIC if role == PUBLIC else _LEFT_TO_OTHERS
             )
-        if not is_left:
-            found.append(Difference(f"{role} has {right}", right.statement("REVOKE", role)))
+        if not is_allowed:
+            deviations.append(Difference(f"{role} has {right}", right.statement("REVOKE", role)))
         elif is_grantable:
             mend = right.statement("REVOKE GRANT OPTION FOR", role)
-            found.append(Difference(f"{role} may pass on {right}", mend))
-    for role, rights in wanted.items():
-        found += [
+            deviations.append(Difference(f"{role} may pass on {right}", mend))
+    for role, rights in declared_rights.items():
+        deviations += [
             Difference(f"{role} lacks {right}", right.statement("GRANT", role))
-            for right in sorted(rights - has[role])
+            for right in sorted(rights - actual_rights[role])
         ]
-    return found
+    return deviations

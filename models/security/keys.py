@@ -1,6 +1,6 @@
-"""Keys derived from the secret key, one a purpose, each with an id, so that the secret key can be changed.
+"""Keys derived from the secret key, one for each purpose. A key id tells secret keys apart after a rotation.
 
-The secret key itself is never stored and never used as it is (RFC 5869).
+The secret key itself is never stored and never used directly (HKDF, RFC 5869).
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ def _derive(secret: str, purpose: str) -> bytes:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The secret key in use and those before it, which only open and verify.
+    """The current secret key and old ones, which only decrypt and verify.
 
-    `lost`: ids of keys that were in use before and that nobody has any more. Nothing made under them can be opened
-    or verified; naming them says that the record may go on without them.
+    `lost` has the ids of former keys that nobody has any more. Nothing made under them can be decrypted or
+    verified; by configuring them the operator allows the record to continue nevertheless.
     """
 
     current: str
@@ -32,26 +32,28 @@ class Keyring:
 
     @cached_property
     def _derived(self) -> dict[tuple[str, str], bytes]:
-        """Keys that were derived before: a tap needs several, and deriving one costs more than what it is for."""
+        """Cache of derived keys: a tap needs several, and deriving one takes longer than using it."""
         return {}
 
     @cached_property
     def current_id(self) -> str:
-        """The id of the key in use: 8 hexadecimal letters."""
+        """The id of the current key: 8 hexadecimal digits."""
         return _derive(self.current, "id").hex()[:8]
 
     @cached_property
     def admitted(self) -> frozenset[str]:
-        """The ids of the keys after whose events the record may go on."""
+        """The ids of all configured keys, lost ones included: those whose events the record may continue after."""
         return frozenset((*self._by_id, *self.lost))
 
     def key(self, purpose: str, key_id: str) -> bytes | None:
-        """The 32 bytes for a purpose under the secret key with this id; None when that key is not here."""
+        """Return the 32-byte key for a purpose, derived from the secret key with this id; None when that is
+        missing.
+        """
         derived = self._derived.get((purpose, key_id))
         if derived is None and (secret := self._by_id.get(key_id)) is not None:
             derived = self._derived[purpose, key_id] = _derive(secret, purpose)
         return derived
 
     def all_keys(self, purpose: str) -> list[bytes]:
-        """The 32 bytes for a purpose under every key, the current one first."""
+        """Return the 32-byte keys for a purpose, derived from all secret keys, the current one first."""
         return [_derive(secret, purpose) for secret in (self.current, *self.old)]

@@ -1,10 +1,10 @@
-"""Seals on rows that decide: a keyed hash over a row's identity and every column that gives a right.
+"""Row seals: a keyed hash over a row's primary key and every column that gives a right.
 
-Whoever can write to the database, but has not the secret key, cannot make a row that the program believes. A row
-that is put back as it was once still has a good seal: what an irreversible press compares with the record
-(models/audit/row_seal.py) is newer.
+An attacker who can write to the database but lacks the secret key cannot forge a row that the program accepts. A
+row that is rolled back to an earlier state still has a good seal; models/audit/row_seal.py therefore also compares
+it with the newest seal in the audit record.
 
-A model declares its seals beside its columns, as `SEALS`; the session seals what is inserted or changed.
+A model declares its seals as `SEALS`; the session seals every inserted or changed row.
 """
 
 import hmac
@@ -28,13 +28,13 @@ LENGTH = 80
 
 
 class BadSeal(DomainError):
-    """Somebody without the secret key has written the row: it gives no right, and nothing is built on it.
+    """The row was changed without the secret key, or rolled back, and gives no right.
 
-    `row` names it as the record does: its table, a colon, and its identity.
+    `row` is its name in the record: `<table>:<primary key>`.
     """
 
     def __init__(self, row: str) -> None:
-        # Whoever can write to the database can put any letters there.
+        # An attacker can put any characters there.
         name = ascii(row)[1:-1][:80]
         super().__init__(
             f"the seal of {name} does not fit, or the row is older than what was recorded last: it was changed"
@@ -45,7 +45,7 @@ class BadSeal(DomainError):
 
 @dataclass(frozen=True)
 class Sealed:
-    """The columns beside the identity that a seal covers, and the column in which it stands."""
+    """The columns that a seal covers in addition to the primary key, and the column that stores the seal."""
 
     columns: tuple[str, ...]
     into: str = "seal"
@@ -53,12 +53,12 @@ class Sealed:
 
 @dataclass
 class SealState:
-    """The ids of the keys under which all rows were sealed (Event.SEALED_ALL), as far as a program has seen.
+    """What a running program knows about seals, one object for each opened database.
 
-    One for each opened database. Nothing is ever taken out: whoever deletes the event does not get rows without a
-    seal accepted by a program that is running. `distrusts`: no such event is there, but the chain in which it
-    would stand was changed. `reported`: the day on which a bad seal was last found reported, by the row's name.
-    `found`: how often a bad seal was met, by table.
+    `all_under` has the ids of the keys under which all rows were sealed (Event.SEALED_ALL). Ids are never removed,
+    so that deleting the event does not make a running program accept rows without a seal. `distrusts` says that
+    there is no such event but the chain in which it would be was changed. `reported` has the day on which a bad
+    seal was last reported, by row name; `found` the number of bad seals encountered, by table.
     """
 
     all_under: set[str] = field(default_factory=set)
@@ -68,23 +68,25 @@ class SealState:
 
 
 class SealedRow:
-    """A row of a table whose columns decide. `SEALS` says which; the first one is in the column `seal`."""
+    """Base class of sealed tables. `SEALS` lists the seals; the first one is stored in the column `seal`."""
 
     SEALS: ClassVar[tuple[Sealed, ...]]
-    # Whether the event that tells of a change carries the row's seal.
+    # Whether the event of a change contains the row's new seal.
     IS_RECORDED: ClassVar[bool] = True
 
-    # None: from before there were seals.
+    # None for rows from before there were seals.
     seal: Mapped[str | None] = mapped_column(String(LENGTH), sort_order=100)
 
     @property
     def recorded_in(self) -> str | None:
-        """The chain in which changes of the row are recorded; None: that of the event that comes next."""
+        """The chain in which changes of the row are recorded; None for the chain of the next event, whichever it
+        is.
+        """
         return None
 
 
 def identity_of(model: type[SealedRow]) -> tuple[str, ...]:
-    """The names of the primary key's columns."""
+    """Return the names of the primary key's columns."""
     return _identity(cast(Hashable, model))
 
 
@@ -94,52 +96,53 @@ def _identity(model: Any) -> tuple[str, ...]:
 
 
 def row_name(model: type[SealedRow], values: Mapping[str, Any]) -> str:
-    """What a row is called in the record: `officer:12`."""
+    """Return a row's name in the record, such as `officer:12`."""
     table: str = model.__tablename__  # type: ignore[attr-defined]
     return ":".join([table, *(str(values[name]) for name in identity_of(model))])
 
 
 def name_of(row: SealedRow) -> str:
-    """As row_name, of an object."""
+    """Return the name in the record of a model object."""
     return row_name(type(row), values_of(row, identity_of(type(row))))
 
 
 def values_of(row: SealedRow, names: Iterable[str]) -> dict[str, Any]:
-    """Some of an object's columns."""
+    """Return the named attributes of an object."""
     return {name: getattr(row, name) for name in names}
 
 
 def seal_under(
     keys: Keyring, key_id: str, model: type[SealedRow], sealed: Sealed, values: Mapping[str, Any]
 ) -> str | None:
-    """The seal of a row with these values under the secret key with this id; None when that key is not here.
+    """Return the seal of these values under the secret key with this id; None when that key is missing.
 
-    HMAC-SHA256 over JSON of one form: table, seal, identity, columns by name.
+    It is an HMAC-SHA256 over canonical JSON of the table, the seal's column, the primary key, and the columns by
+    name.
     """
     key = keys.key(PURPOSE, key_id)
     if key is None:
         return None
-    covered = [
+    signed_values = [
         model.__tablename__,  # type: ignore[attr-defined]
         sealed.into,
         [values[name] for name in identity_of(model)],
         {name: values[name] for name in sealed.columns},
     ]
-    plain = orjson.dumps(covered, _plain, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
-    return f"{key_id}:{hmac.digest(key, plain, 'sha256').hex()}"
+    signed_bytes = orjson.dumps(signed_values, _plain, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    return f"{key_id}:{hmac.digest(key, signed_bytes, 'sha256').hex()}"
 
 
 def seal_for(keys: Keyring, model: type[SealedRow], sealed: Sealed, values: Mapping[str, Any]) -> str:
-    """The seal of a row with these values under the key in use."""
+    """Return the seal of these values under the current key."""
     seal = seal_under(keys, keys.current_id, model, sealed, values)
     assert seal is not None  # noqa: S101 - the current key is always there
     return seal
 
 
 def fits(keys: Keyring, model: type[SealedRow], sealed: Sealed, values: Mapping[str, Any], seal: str) -> bool:
-    """Whether `seal` is that of a row with these values, under a key that is here."""
-    right = seal_under(keys, seal.partition(":")[0], model, sealed, values)
-    return right is not None and hmac.compare_digest(right.encode(), seal.encode())
+    """Whether `seal` is the seal of these values under an available key."""
+    expected_seal = seal_under(keys, seal.partition(":")[0], model, sealed, values)
+    return expected_seal is not None and hmac.compare_digest(expected_seal.encode(), seal.encode())
 
 
 def _plain(value: Any) -> Any:
@@ -147,5 +150,5 @@ def _plain(value: Any) -> Any:
         return value.astimezone(UTC).isoformat()
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
-    # Days; and whatever else somebody has put into a column of SQLite, which takes any type.
+    # Dates, and any type that an attacker stored in a column of SQLite.
     return {type(value).__name__: str(value)}

@@ -1,5 +1,4 @@
-"""Whether what stands in the database is what was recorded: each module compares one kind of row with its events.
+"""`laocert audit verify`: each module compares one kind of row in the database with its recorded events.
 
-Nothing here changes a row. The chain of events itself is in models/audit; what may happen to a row is in the
-room of the row.
+Nothing here changes a row. models/audit verifies the chain of events itself.
 """

@@ -1,4 +1,4 @@
-"""Certificates, the statements that they agree to, and the words that were kept for older ones."""
+"""Verifies certificates, the statements they refer to, and the words stored for older certificates."""
 
 from typing import Any
 
@@ -15,32 +15,34 @@ from models.verification.findings import Findings, Subject
 from models.verification.record import Record, Told
 
 
-async def check_certificates(session: AsyncSession, record: Record, found: Findings) -> None:
-    """Each certificate has its event and is what that says, and none is gone."""
+async def check_certificates(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each certificate equals its event and that none is missing."""
     recorded = _certified(record)
     opened_years = {str(event.details.get("fiscal_year")) for event in record.of(Event.ROUND_OPENED)}
-    seen = set()
+    stored_ids = set()
     rows = await session.execute(select(Certification, Round.fiscal_year).join(Round).order_by(Certification.id))
     for certificate, fiscal_year in rows:
-        found.certificates += 1
-        seen.add(str(certificate.id))
+        findings.certificates += 1
+        stored_ids.add(str(certificate.id))
         event = recorded.get(str(certificate.id))
         name = f"certificate {certificate.code} of {certificate.organization_code}"
         if event is None and certificate.audit_head == UNRECORDED and str(fiscal_year) not in opened_years:
-            found.unrecorded.append(certificate.code)
+            findings.unrecorded.append(certificate.code)
             if certificate.organization_name is not None:
-                found.add(Subject.CERTIFICATE, f"{name}: is older than the words that it bears")
+                findings.add(Subject.CERTIFICATE, f"{name}: is older than the words that it bears")
         elif event is None:
-            found.add(Subject.CERTIFICATE, f"{name}: no event records it")
+            findings.add(Subject.CERTIFICATE, f"{name}: no event records it")
         elif event.details["certificate"] != snapshot(certificate):
-            found.add(Subject.CERTIFICATE, f"{name}: is not what was certified")
-    gone = sorted(recorded.keys() - seen)
-    found.add(Subject.CERTIFICATE, *(f"certificate {number}: was recorded and is gone" for number in gone))
-    check_statements(record, found)
+            findings.add(Subject.CERTIFICATE, f"{name}: is not what was certified")
+    missing_ids = sorted(recorded.keys() - stored_ids)
+    findings.add(
+        Subject.CERTIFICATE, *(f"certificate {number}: was recorded and is gone" for number in missing_ids)
+    )
+    check_statements(record, findings)
 
 
 def _certified(record: Record) -> dict[str, Told]:
-    """The events of certificates by the certificate's number."""
+    """Return the events of certificates by the certificate's id."""
     recorded = {}
     for event in record.of(Event.CERTIFIED):
         certificate = event.details.get("certificate")
@@ -49,46 +51,48 @@ def _certified(record: Record) -> dict[str, Told]:
     return recorded
 
 
-def check_statements(record: Record, found: Findings) -> None:
-    """What this program shows as the text that was agreed to must be the text that was on the screen then."""
+def check_statements(record: Record, findings: Findings) -> None:
+    """Check that this program's text of each certificate's statement has the recorded digest."""
     for number, event in sorted(_certified(record).items()):
         name, digest = event.details["certificate"].get("statement", ""), event.details.get("statement_sha256")
         if digest is None:
-            found.leave("statements of certificates")
+            findings.leave("statements of certificates")
         elif digest != statement_digest(str(name)):
-            found.add(
+            findings.add(
                 Subject.STATEMENT, f"certificate {number}: this program has other words for the statement {name}"
             )
 
 
-async def check_words(session: AsyncSession, record: Record, found: Findings) -> None:
-    """What was kept for older certificates: all that the events tell of, nothing else, and for none that bears
-    words itself.
+async def check_words(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check the words stored for older certificates.
+
+    They must equal the recorded digests, and no certificate that has words of its own may have a row there.
     """
-    found.without_words = await count_without_words(session)
-    kept: dict[str, dict[str, Any]] = {}
+    findings.without_words = await count_without_words(session)
+    stored: dict[str, dict[str, Any]] = {}
     for digest in await words_digests(session):
-        moment = digest.moment
-        kept[moment] = {"kept_at": moment, "certificates": digest.certificates, "digest": digest.hexadecimal}
-    # The later of two at one moment tells all.
+        kept_at = digest.moment
+        stored[kept_at] = {"kept_at": kept_at, "certificates": digest.certificates, "digest": digest.hexadecimal}
+    # Of two events with the same time, the later one covers all rows.
     recorded = {
         str(event.details.get("kept_at")): event.details
         for event in record.of(Event.WORDS_KEPT)
         if event.chain == SYSTEM
     }
-    for moment in sorted(kept.keys() | recorded.keys()):
-        row, event = kept.get(moment), recorded.get(moment)
+    for kept_at in sorted(stored.keys() | recorded.keys()):
+        row, event = stored.get(kept_at), recorded.get(kept_at)
         if row is None or event is None or any(event.get(name) != value for name, value in row.items()):
-            found.add(
+            findings.add(
                 Subject.WORDS,
-                f"words of certificates, kept at {moment}: the rows and their event do not agree",
+                f"words of certificates, kept at {kept_at}: the rows and their event do not agree",
             )
-    beside = await session.scalars(
+    codes_with_own_words = await session.scalars(
         select(Certification.code)
         .join(CertificateWords, CertificateWords.certification_id == Certification.id)
         .where(Certification.organization_name.is_not(None))
         .order_by(Certification.id)
     )
-    found.add(
-        Subject.WORDS, *(f"certificate {code}: others stand beside the words that it bears" for code in beside)
+    findings.add(
+        Subject.WORDS,
+        *(f"certificate {code}: others stand beside the words that it bears" for code in codes_with_own_words),
     )

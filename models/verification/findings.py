@@ -1,16 +1,16 @@
-"""What a verification has found: breaks, what could not be compared, and what the first break means."""
+"""The results of a verification: breaks, what could not be compared, and the meaning of the first break."""
 
 import enum
 from dataclasses import dataclass, field
 
-# In one line.
+# The most missing keys listed in one line.
 KEYS_NAMED = 5
-# What is raised by the details of an event that somebody else than the program wrote.
+# The exceptions that reading the details of a tampered event can raise.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Subject(enum.StrEnum):
-    """What a break is about."""
+    """The subject of a break."""
 
     CHAIN = "chain"
     HEAD = "head"
@@ -31,7 +31,7 @@ class Subject(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a break means for what people rest on, and what the operator does."""
+    """What a break means for the users of the data, and what the operator should do."""
 
     means: str
     do: str
@@ -102,43 +102,43 @@ _MEANINGS = {
 
 
 def meaning_of(subject: Subject) -> Meaning:
-    """What a break about something means, and what to do."""
+    """Return what a break about a subject means, and what to do."""
     return _MEANINGS[subject]
 
 
 @dataclass
 class Findings:
-    """What was looked at, and every break that was found, a line each."""
+    """The counts of what was verified, and all breaks, one line each."""
 
     events: int = 0
     certificates: int = 0
     rosters: int = 0
-    # Events that could not be checked, by the id of the key that is neither in use nor among the old ones.
+    # The number of events that could not be checked, by the id of the missing key.
     unknown_keys: dict[str, int] = field(default_factory=dict)
-    # Certificates from before the chain: nothing can be said of them.
+    # The codes of certificates from before the audit chain, which cannot be verified.
     unrecorded: list[str] = field(default_factory=list)
-    # Certificates from before schema 0012 whose words were not kept yet.
+    # The number of certificates from before schema 0012 without stored words.
     without_words: int = 0
-    # Rows whose events are from before a release that records more, by what they are: nothing can be said of them.
+    # The number of rows, by what they are, whose events are from an older release that recorded too little.
     uncompared: dict[str, int] = field(default_factory=dict)
     breaks: list[str] = field(default_factory=list)
-    # What the first break is about.
+    # The subject of the first break.
     first: Subject | None = None
 
     def add(self, subject: Subject, *breaks: str) -> None:
-        """Note what is not as it was recorded, a line each."""
+        """Add breaks, one line each."""
         if breaks and self.first is None:
             self.first = subject
         self.breaks += breaks
 
     def leave(self, what: str, count: int = 1) -> None:
-        """Note rows with which nothing can be compared, by what they are."""
+        """Count rows that cannot be compared, by what they are."""
         if count:
             self.uncompared[what] = self.uncompared.get(what, 0) + count
 
     @property
     def is_well(self) -> bool:
-        """Whether everything was checked and stands as it was recorded."""
+        """Whether everything could be checked and equals the record."""
         return not (self.breaks or self.unknown_keys)
 
     @property
@@ -146,10 +146,12 @@ class Findings:
         """One line about the events that could not be checked; empty when there are none."""
         if not self.unknown_keys:
             return ""
-        most = sorted(self.unknown_keys.items(), key=lambda item: -item[1])
-        # Whoever can write to the database can put any letters there.
-        by_key = ", ".join(f"{count} with key {ascii(key_id)[1:-1]:.16}" for key_id, count in most[:KEYS_NAMED])
-        by_key += f" and {len(most) - KEYS_NAMED} keys more" if len(most) > KEYS_NAMED else ""
+        by_count = sorted(self.unknown_keys.items(), key=lambda item: -item[1])
+        # An attacker can put any characters there.
+        by_key = ", ".join(
+            f"{count} with key {ascii(key_id)[1:-1]:.16}" for key_id, count in by_count[:KEYS_NAMED]
+        )
+        by_key += f" and {len(by_count) - KEYS_NAMED} keys more" if len(by_count) > KEYS_NAMED else ""
         return (
             f"{sum(self.unknown_keys.values())} of {self.events} events cannot be checked: the key that made them"
             f" is not here ({by_key}); put it into LAOCERT_OLD_SECRET_KEYS and verify again. Of one that is lost"

@@ -1,4 +1,4 @@
-"""Links between chats and accounts, PINs, and invitations."""
+"""Verifies links between chats and accounts, PINs, and invitations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,26 +15,27 @@ from models.operator.erasure import nobody
 from models.verification.findings import Findings, Subject
 from models.verification.record import Record, Told
 
-# What a PIN's last event says nothing of: it is from before such digests were recorded.
+# Stands for the digest of a PIN whose last event is from before digests were recorded.
 _UNTOLD = "untold"
 
 
 @dataclass
 class _Expected:
-    """What the events say of one officer's link."""
+    """The state of one officer's link according to the events."""
 
     login: Told
     usernames: set[str]
     unlinked_at: datetime | None = None
     is_forgotten: bool = False
     pin: str | None = _UNTOLD
-    # Its seal was accepted by the operator, who answers for what stands there.
+    # The operator accepted the row after a manual repair, so it need not equal the events.
     is_repaired: bool = False
 
 
-async def check_officers(session: AsyncSession, record: Record, found: Findings) -> None:
-    """Each link is of the chat and the account that its event names, began and ended when the events say, and has
-    the PIN that was recorded last. One from before the record has no event.
+async def check_officers(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each link has the chat, account, beginning, end and PIN that its events say, and none is missing.
+
+    Links from before the record have no event and are only counted.
     """
     expected = _expected(record)
     first = min(expected, default=None)
@@ -42,37 +43,37 @@ async def check_officers(session: AsyncSession, record: Record, found: Findings)
         select(Officer).options(joinedload(Officer.account)).execution_options(populate_existing=True)
     )
     for officer in officers.all():
-        told = expected.pop(officer.id, None)
-        if told is not None and told.is_repaired:
-            found.leave("links that were repaired")
-        elif told is not None:
-            _compare(session, officer, told, found)
+        recorded_link = expected.pop(officer.id, None)
+        if recorded_link is not None and recorded_link.is_repaired:
+            findings.leave("links that were repaired")
+        elif recorded_link is not None:
+            _compare(session, officer, recorded_link, findings)
         elif first is None or officer.id < first:
-            found.leave("links")
+            findings.leave("links")
         else:
-            found.add(Subject.OFFICER, f"officer {officer.id}: no event records the link")
-    found.add(Subject.OFFICER, *(f"officer {number}: was recorded and is gone" for number in sorted(expected)))
+            findings.add(Subject.OFFICER, f"officer {officer.id}: no event records the link")
+    findings.add(Subject.OFFICER, *(f"officer {number}: was recorded and is gone" for number in sorted(expected)))
 
 
-def _compare(session: AsyncSession, officer: Officer, told: _Expected, found: Findings) -> None:
+def _compare(session: AsyncSession, officer: Officer, expected: _Expected, findings: Findings) -> None:
     name = f"officer {officer.id}"
-    user_id = nobody(officer) if told.is_forgotten else told.login.details.get("user")
+    user_id = nobody(officer) if expected.is_forgotten else expected.login.details.get("user")
     if officer.user_id != user_id:
-        found.add(Subject.OFFICER, f"{name}: is not the chat that was linked")
-    if officer.account.username not in told.usernames:
-        found.add(Subject.OFFICER, f"{name}: is linked to another account than was recorded")
-    if (officer.linked_at, officer.unlinked_at) != (told.login.at, told.unlinked_at):
-        found.add(Subject.OFFICER, f"{name}: the link did not begin or end as was recorded")
-    if told.pin == _UNTOLD:
-        found.leave("PINs", officer.pin_hash is not None)
-    elif told.pin is None and officer.pin_hash is not None:
-        found.add(Subject.OFFICER, f"{name}: has a PIN that no event records")
-    elif told.pin is not None and is_digest_of(keyring(session), told.pin, officer.pin_hash) is False:
-        found.add(Subject.OFFICER, f"{name}: has another PIN than was recorded")
+        findings.add(Subject.OFFICER, f"{name}: is not the chat that was linked")
+    if officer.account.username not in expected.usernames:
+        findings.add(Subject.OFFICER, f"{name}: is linked to another account than was recorded")
+    if (officer.linked_at, officer.unlinked_at) != (expected.login.at, expected.unlinked_at):
+        findings.add(Subject.OFFICER, f"{name}: the link did not begin or end as was recorded")
+    if expected.pin == _UNTOLD:
+        findings.leave("PINs", officer.pin_hash is not None)
+    elif expected.pin is None and officer.pin_hash is not None:
+        findings.add(Subject.OFFICER, f"{name}: has a PIN that no event records")
+    elif expected.pin is not None and is_digest_of(keyring(session), expected.pin, officer.pin_hash) is False:
+        findings.add(Subject.OFFICER, f"{name}: has another PIN than was recorded")
 
 
 def _expected(record: Record) -> dict[int, _Expected]:
-    """What the events say, by the officer's number."""
+    """Return the expected state of each link by the officer's id, from the events in order."""
     kinds = Event.LOGIN, Event.UNLINKED, Event.PIN_SET, Event.PIN_MOVED, Event.FORGOTTEN, Event.SUCCEEDED
     expected: dict[int, _Expected] = {}
     for event in record.in_order(*kinds, Event.SEAL_ACCEPTED):
@@ -92,30 +93,35 @@ def _expected(record: Record) -> dict[int, _Expected]:
 
 
 def _repair(event: Told, expected: dict[int, _Expected]) -> None:
-    """What the operator has accepted after a repair by hand is as it stands, under its seal."""
+    """Note that the operator accepted an officer's row after a manual repair; its seal protects it from then
+    on.
+    """
     number = str(event.details.get("id"))
     if event.details.get("table") == "officer" and number.isdecimal() and int(number) in expected:
         expected[int(number)].is_repaired = True
 
 
-def _go_on(event: Told, told: _Expected) -> None:
+def _go_on(event: Told, expected: _Expected) -> None:
     if event.kind is Event.UNLINKED:
-        told.unlinked_at = event.at
+        expected.unlinked_at = event.at
     elif event.kind is Event.FORGOTTEN:
-        told.is_forgotten, told.pin = True, None
+        expected.is_forgotten, expected.pin = True, None
     else:
-        told.pin = event.details.get("pin", _UNTOLD)
+        expected.pin = event.details.get("pin", _UNTOLD)
 
 
 def _go_over(event: Told, expected: dict[int, _Expected]) -> None:
-    """Officers who went over to a successor are linked to one of the accounts that it goes on with."""
+    """Note that officers were moved to a successor organization; they may be linked to any of its accounts."""
     for number in event.details.get("officers", []):
         if number in expected:
             expected[number].usernames = set(event.details.get("accounts", []))
 
 
-async def check_invitations(session: AsyncSession, record: Record, found: Findings) -> None:
-    """Each invitation is one that was made so. That it was ended early is in no event."""
+async def check_invitations(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each invitation equals its event and none is missing.
+
+    `expires_at` may be earlier than recorded, because no event says for each invitation that it was ended.
+    """
     recorded = record.by_number(Event.INVITED, "invitation")
     first = min((int(number) for number in recorded if number.isdecimal()), default=None)
     invitations = await session.scalars(
@@ -125,20 +131,20 @@ async def check_invitations(session: AsyncSession, record: Record, found: Findin
         event = recorded.pop(str(invitation.id), None)
         name = f"invitation {invitation.id}"
         if event is not None:
-            if not _is_as_made(invitation, event, found):
-                found.add(Subject.INVITATION, f"{name}: is not as it was made")
+            if not _is_as_made(invitation, event, findings):
+                findings.add(Subject.INVITATION, f"{name}: is not as it was made")
         elif first is None or invitation.id < first:
-            found.leave("invitations")
+            findings.leave("invitations")
         else:
-            found.add(Subject.INVITATION, f"{name}: no event records it")
-    found.add(
+            findings.add(Subject.INVITATION, f"{name}: no event records it")
+    findings.add(
         Subject.INVITATION, *(f"invitation {number}: was recorded and is gone" for number in sorted(recorded))
     )
 
 
-def _is_as_made(invitation: Invitation, event: Told, found: Findings) -> bool:
+def _is_as_made(invitation: Invitation, event: Told, findings: Findings) -> bool:
     details = event.details
-    found.leave("codes of invitations", "code" not in details)
+    findings.leave("codes of invitations", "code" not in details)
     return (
         invitation.made_at == event.at
         and invitation.expires_at <= datetime.fromisoformat(str(details.get("expires_at")))

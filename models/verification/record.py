@@ -1,4 +1,4 @@
-"""The events that rows are compared with, read once."""
+"""Loads once all events with which rows are compared."""
 
 import json
 from collections import defaultdict
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.audit.event_chain import SYSTEM, AuditEvent, Event
 from models.verification.findings import UNREADABLE
 
-# What no row is compared with, and most of a record that has grown.
+# Kinds of events with which no row is compared; they are most of a large record.
 _UNCOMPARED = frozenset(
     {
         Event.REFUSED,
@@ -30,7 +30,7 @@ _KINDS = frozenset(Event) - _UNCOMPARED
 
 @dataclass(frozen=True)
 class Told:
-    """One event: what it says, and where and when it was recorded."""
+    """One event with its parsed details."""
 
     id: int
     kind: Event
@@ -43,14 +43,14 @@ class Told:
 
     @property
     def unit(self) -> str:
-        """Whom it concerns: what is recorded of an organization after its end stands in another chain."""
+        """The code of the organization or province concerned, also for events after an organization's end."""
         return str(self.details.get("organization", self.chain)) if self.chain == SYSTEM else self.chain
 
 
 class Record:
-    """All events that rows are compared with, by kind, in the order in which they were recorded.
+    """All events with which rows are compared, by kind, in the order in which they were recorded.
 
-    An event that nobody can read is left out: the chain's own check has named it.
+    Events with unreadable details are omitted, because the verification of the chains reports them.
     """
 
     def __init__(self, events: Iterable[Told]) -> None:
@@ -59,21 +59,21 @@ class Record:
             self._by_kind[event.kind].append(event)
 
     def of(self, *kinds: Event) -> Iterator[Told]:
-        """The events of some kinds, one kind after the other."""
+        """Yield the events of the given kinds, one kind after the other."""
         for kind in kinds:
             yield from self._by_kind[kind]
 
     def in_order(self, *kinds: Event) -> list[Told]:
-        """The events of some kinds, in the order in which they were recorded."""
+        """Return the events of the given kinds in the order in which they were recorded."""
         return sorted(self.of(*kinds), key=lambda event: event.id)
 
     def by_number(self, kind: Event, name: str) -> dict[str, Told]:
-        """The last event of a kind for each row, by the row's number, which the details have under `name`."""
+        """Return the last event of a kind for each row, by the row's id, which the details have under `name`."""
         return {str(event.details[name]): event for event in self.of(kind) if name in event.details}
 
 
 async def load_record(session: AsyncSession) -> tuple[Record, int]:
-    """The events to compare with, and how many events there are in all."""
+    """Return the events with which rows are compared, and the number of all events."""
     count = 0
     events: list[Told] = []
     rows = await session.stream(
@@ -93,7 +93,7 @@ async def load_record(session: AsyncSession) -> tuple[Record, int]:
     async for event_id, kind, chain, number, at, mac, key_id, written in rows:
         count += 1
         if kind not in _KINDS or (kind == Event.IMPORTED and chain != SYSTEM):
-            # Of imports only those of organizations say something that is compared.
+            # Only the imports of organizations, in `system`, are compared.
             continue
         try:
             details = json.loads(written)

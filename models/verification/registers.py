@@ -1,4 +1,4 @@
-"""Registers: what is locked is what was certified, and what a reopening has kept is what it kept."""
+"""Verifies locked registers, those of ended organizations, and those stored by reopenings."""
 
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from models.verification.findings import Findings, Subject
 from models.verification.record import Record
 
 
-async def check_locked(session: AsyncSession, _record: Record, found: Findings) -> None:
-    """Every register that is locked must still have the digest, the file and the time of its certificate."""
+async def check_locked(session: AsyncSession, _record: Record, findings: Findings) -> None:
+    """Check that each locked register still has the digest, file and import time of its certificate."""
     newest = await current_round(session)
     if newest is None:
         return
@@ -25,37 +25,42 @@ async def check_locked(session: AsyncSession, _record: Record, found: Findings) 
         )
     )
     for certificate in locked.all():
-        found.rosters += 1
+        findings.rosters += 1
         code = certificate.organization_code
-        stands: tuple[str, str, datetime] | None = None
+        current: tuple[str, str, datetime] | None = None
         try:
             summary = await load_summary(session, code)
         except NoRoster:
             pass
         else:
-            stands = summary.digest, summary.file_name, summary.imported_at
-        if stands != (certificate.roster_digest, certificate.roster_file, certificate.roster_imported_at):
-            found.add(Subject.REGISTER, f"roster of {code}: is not what certificate {certificate.code} certified")
+            current = summary.digest, summary.file_name, summary.imported_at
+        if current != (certificate.roster_digest, certificate.roster_file, certificate.roster_imported_at):
+            findings.add(
+                Subject.REGISTER, f"roster of {code}: is not what certificate {certificate.code} certified"
+            )
 
 
-async def check_ended(session: AsyncSession, record: Record, found: Findings) -> None:
-    """The register of every organization that has ended must be what it was then."""
+async def check_ended(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that the register of each ended organization is unchanged since the end."""
     for event in sorted(record.of(Event.ENDED), key=lambda event: event.chain):
         code = event.chain
-        found.rosters += 1
+        findings.rosters += 1
         origin = await register_origin(session, code)
         is_same = await register_digest(session, code) == event.details.get("roster_digest")
         if not is_same or origin != event.details.get("roster_origin", origin):
-            found.add(Subject.REGISTER, f"roster of {code}: is not what it was when the organization ended")
+            findings.add(Subject.REGISTER, f"roster of {code}: is not what it was when the organization ended")
 
 
-async def check_kept(session: AsyncSession, record: Record, found: Findings) -> None:
-    """What a reopening in the newest round has kept is what was certified then; older ones are erased."""
+async def check_kept(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each register stored by a reopening in the newest round has the digest of its certificate.
+
+    There must be no stored registers of older rounds.
+    """
     newest = await current_round(session)
     if newest is None:
         return
     recorded = record.by_number(Event.REOPENED, "reopening")
-    kept = {row.reopening_id: row for row in await session.scalars(select(CertifiedRegister))}
+    stored = {row.reopening_id: row for row in await session.scalars(select(CertifiedRegister))}
     reopenings = await session.execute(
         select(Reopening.id, Certification.roster_digest)
         .join(
@@ -67,21 +72,21 @@ async def check_kept(session: AsyncSession, record: Record, found: Findings) -> 
         .where(Reopening.round_id == newest.id, Certification.level == Level.LAO)
     )
     for number, digest in reopenings.all():
-        row, event = kept.pop(number, None), recorded.get(str(number))
+        row, event = stored.pop(number, None), recorded.get(str(number))
         if row is None or event is None:
-            # Whether there must be one is compared with the reopening itself (models/verification/remarks.py).
+            # models/verification/remarks.py checks whether the reopening must have a stored register.
             continue
         content = open_certified(session, number, row)
         if content is None and keyring(session).key(PURPOSE, event.key_id) is None:
-            found.leave("registers kept by reopenings, for want of their key")
+            findings.leave("registers kept by reopenings, for want of their key")
         elif content is None or _digest(content) != digest:
-            found.add(Subject.REGISTER, f"register kept by reopening {number}: is not what was kept")
-    found.add(
+            findings.add(Subject.REGISTER, f"register kept by reopening {number}: is not what was kept")
+    findings.add(
         Subject.REGISTER,
-        *(f"register kept by reopening {number}: belongs to no round that goes on" for number in sorted(kept)),
+        *(f"register kept by reopening {number}: belongs to no round that goes on" for number in sorted(stored)),
     )
 
 
 def _digest(content: RegisterContent) -> str:
-    """As a certificate notes it of the register that it certifies."""
+    """Return the digest of a stored register, computed as for a certificate."""
     return summarize(Roster(file_name="", menu_names=list(content.menu_names)), content.records).digest

@@ -1,4 +1,4 @@
-"""What was decided, said and announced: reopenings, remarks and broadcasts. All of them are inserted only."""
+"""Verifies reopenings, remarks and broadcasts, all of which are insert only."""
 
 import hashlib
 from typing import Any
@@ -24,7 +24,7 @@ _REMARK_EVENTS = {
     RemarkKind.ANSWER.value: Event.ANSWERED,
     RemarkKind.EXPLANATION.value: Event.EXPLAINED,
 }
-# Under which name each event has the number of its remark.
+# The name under which each event's details have the remark's id.
 _NUMBERS = {
     Event.PETITIONED: "petition",
     Event.DECIDED: "decision",
@@ -32,18 +32,19 @@ _NUMBERS = {
     Event.ANSWERED: "answer",
     Event.EXPLAINED: "explanation",
 }
-# What an event calls the remark that it answers.
+# The name under which an event's details have the id of the remark that it answers.
 _ANSWERED = {RemarkKind.DECISION.value: "petition", RemarkKind.ANSWER.value: "question"}
 
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
-async def check_reopenings(session: AsyncSession, record: Record, found: Findings) -> None:
-    """None without its event, none gone, and nothing changed of what its event tells. In the newest round each has
-    kept its register, if it could.
+async def check_reopenings(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each reopening equals its event and none is missing.
+
+    In the newest round each must have a stored register if its event says so.
     """
     newest = await current_round(session)
-    kept = set(await session.scalars(select(CertifiedRegister.reopening_id)))
+    with_register = set(await session.scalars(select(CertifiedRegister.reopening_id)))
     rows: Rows = {
         (Event.REOPENED.value, str(reopening.id)): {
             "chain": reopening.organization_code,
@@ -52,17 +53,21 @@ async def check_reopenings(session: AsyncSession, record: Record, found: Finding
             "revision": reopening.revision,
             "by": reopening.by_name,
             "reason": reopening.reason,
-            **({"register_kept": reopening.id in kept} if newest and reopening.round_id == newest.id else {}),
+            **(
+                {"register_kept": reopening.id in with_register}
+                if newest and reopening.round_id == newest.id
+                else {}
+            ),
         }
         for reopening, fiscal_year in await session.execute(select(Reopening, Round.fiscal_year).join(Round))
     }
-    compare(rows, _events(record, {Event.REOPENED: "reopening"}), Subject.REOPENING, found)
+    compare(rows, _events(record, {Event.REOPENED: "reopening"}), Subject.REOPENING, findings)
 
 
-async def check_remarks(session: AsyncSession, record: Record, found: Findings) -> None:
-    """As reopenings. The author's name is in no event: a keyed digest of it is."""
+async def check_remarks(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each remark equals its event and none is missing; the author is compared by the keyed digest."""
     events = _events(record, _NUMBERS)
-    # The kind as it stands in the row: whoever writes to the database can put any word there.
+    # The kind is read as plain text, because an attacker may have stored an unknown word.
     remarks = select(Remark, type_coerce(Remark.kind, String)).options(defer(Remark.kind))
     rows: Rows = {}
     for remark, kind in await session.execute(remarks):
@@ -80,18 +85,18 @@ async def check_remarks(session: AsyncSession, record: Record, found: Findings) 
             "granted": remark.granted,
             _ANSWERED.get(kind, "answers"): remark.answers_id,
         }
-        told = events.get(key, {})
-        if "round_id" in told:
-            # What an event of this kind does not name is empty.
-            told = events[key] = dict.fromkeys(("about", "granted", "officer", "answers")) | told
-        found.leave("remarks", bool(told) and "round_id" not in told)
-        if is_digest_of(keyring(session), told.get("author"), remark.author) is False:
+        event = events.get(key, {})
+        if "round_id" in event:
+            # Columns that such an event does not name must be null.
+            event = events[key] = dict.fromkeys(("about", "granted", "officer", "answers")) | event
+        findings.leave("remarks", bool(event) and "round_id" not in event)
+        if is_digest_of(keyring(session), event.get("author"), remark.author) is False:
             rows[key]["author"] = None
-    compare(rows, events, Subject.REMARK, found)
+    compare(rows, events, Subject.REMARK, findings)
 
 
-async def check_broadcasts(session: AsyncSession, record: Record, found: Findings) -> None:
-    """Each announcement is what was recorded, and none is gone."""
+async def check_broadcasts(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each broadcast equals its event and none is missing."""
     rows: Rows = {
         (Event.BROADCAST.value, str(row.id)): {
             "at": row.made_at,
@@ -104,14 +109,14 @@ async def check_broadcasts(session: AsyncSession, record: Record, found: Finding
     first = min((int(number) for _, number in events), default=None)
     for key in list(rows):
         if first is None or int(key[1]) < first:
-            # From before its event named it.
-            found.leave("broadcasts")
+            # Its event is from before events had the broadcast's id.
+            findings.leave("broadcasts")
             del rows[key]
-    compare(rows, events, Subject.BROADCAST, found)
+    compare(rows, events, Subject.BROADCAST, findings)
 
 
 def _events(record: Record, numbers: dict[Event, str]) -> Rows:
-    """What the events say of each row, by kind and the row's number."""
+    """Return the recorded facts of each row, by kind of event and the row's id."""
     return {
         (kind.value, number): _facts(event)
         for kind, name in numbers.items()
@@ -123,9 +128,9 @@ def _facts(event: Told) -> dict[str, Any]:
     return event.details | {"chain": event.chain, "at": event.at}
 
 
-def compare(rows: Rows, events: Rows, subject: Subject, found: Findings) -> None:
-    """Every row has its event and every event its row, and they agree in whatever both of them tell."""
+def compare(rows: Rows, events: Rows, subject: Subject, findings: Findings) -> None:
+    """Check that rows and events correspond one to one and agree in every name that both have."""
     for kind, number in sorted(rows.keys() | events.keys()):
         row, event = rows.get((kind, number)), events.get((kind, number))
         if row is None or event is None or any(row[name] != event[name] for name in row.keys() & event.keys()):
-            found.add(subject, f"{kind} {number}: the row and its event do not agree")
+            findings.add(subject, f"{kind} {number}: the row and its event do not agree")

@@ -1,4 +1,4 @@
-"""Rounds: the newest one decides what is locked."""
+"""Verifies rounds; the newest one determines which registers are locked."""
 
 from datetime import date, datetime
 from itertools import pairwise
@@ -11,7 +11,7 @@ from models.rounds.round import Round, RoundState
 from models.verification.findings import UNREADABLE, Findings, Subject
 from models.verification.record import Record, Told
 
-# What each event makes of its round.
+# The state of a round after each kind of event.
 _STATES = {
     Event.ROUND_OPENED: RoundState.OPEN,
     Event.ROUND_CLOSED: RoundState.CLOSED,
@@ -19,44 +19,46 @@ _STATES = {
 }
 
 
-async def check_rounds(session: AsyncSession, record: Record, found: Findings) -> None:
-    """A round that nobody opened, one that is gone, or an older one with a newer number would end locks. A round
-    that nobody reopened would take certificates after its end.
+async def check_rounds(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that each round equals its events, none is missing, and their ids ascend with the years.
+
+    A forged, missing or renumbered round would unlock registers. A forged reopening would allow certificates after
+    the round's end.
     """
     histories = _histories(record)
-    # A round from before the record, of which certificates may tell, is older than every round that is in it.
+    # A round from before the record, which only certificates may show, is older than every recorded round.
     first_recorded = min(histories, default=None)
     rounds = list(await session.scalars(select(Round).order_by(Round.id)))
-    # A round is of a later year than the one before it (models/rounds/round.py).
+    # Each round has a later year than the one before it (models/rounds/round.py).
     for earlier, later in pairwise(round_.fiscal_year for round_ in rounds):
         if earlier > later:
-            found.add(Subject.ROUND, f"round {later}: is numbered after round {earlier}")
+            findings.add(Subject.ROUND, f"round {later}: is numbered after round {earlier}")
     for round_ in rounds:
         name, events = f"round {round_.fiscal_year}", histories.pop(round_.fiscal_year, [])
-        is_before = bool(found.unrecorded) and (first_recorded is None or round_.fiscal_year <= first_recorded)
+        is_before = bool(findings.unrecorded) and (first_recorded is None or round_.fiscal_year <= first_recorded)
         if Event.ROUND_OPENED not in [event.kind for event in events] and not is_before:
-            found.add(Subject.ROUND, f"{name}: no event records that it was opened")
+            findings.add(Subject.ROUND, f"{name}: no event records that it was opened")
         if events:
-            _compare(round_, events, found)
-    found.add(Subject.ROUND, *(f"round {year}: was recorded and is gone" for year in sorted(histories)))
+            _compare(round_, events, findings)
+    findings.add(Subject.ROUND, *(f"round {year}: was recorded and is gone" for year in sorted(histories)))
 
 
-def _compare(round_: Round, events: list[Told], found: Findings) -> None:
+def _compare(round_: Round, events: list[Told], findings: Findings) -> None:
     name = f"round {round_.fiscal_year}"
     for event in events:
         if event.kind is not Event.ROUND_OPENED:
             continue
         if (round_.opened_at, round_.closes_on) != (event.at, _closes_on(event)):
-            found.add(Subject.ROUND, f"{name}: was not opened so")
+            findings.add(Subject.ROUND, f"{name}: was not opened so")
         number = event.details.get("round")
         if number is None:
-            found.leave("numbers of rounds")
+            findings.leave("numbers of rounds")
         elif number != round_.id:
-            found.add(Subject.ROUND, f"{name}: has another number than when it was opened")
+            findings.add(Subject.ROUND, f"{name}: has another number than when it was opened")
     state = _STATES[events[-1].kind]
     closed_at: datetime | None = events[-1].at if state is RoundState.CLOSED else None
     if (round_.state, round_.closed_at) != (state, closed_at):
-        found.add(Subject.ROUND, f"{name}: is not {state} as its last event left it")
+        findings.add(Subject.ROUND, f"{name}: is not {state} as its last event left it")
 
 
 def _closes_on(event: Told) -> date | None:
@@ -65,7 +67,7 @@ def _closes_on(event: Told) -> date | None:
 
 
 def _histories(record: Record) -> dict[int, list[Told]]:
-    """The events of each round by fiscal year, as they were recorded."""
+    """Return the events of each round by fiscal year, in the order in which they were recorded."""
     events = sorted(
         (event for event in record.of(*_STATES) if event.chain == SYSTEM), key=lambda event: event.number
     )
@@ -75,6 +77,6 @@ def _histories(record: Record) -> dict[int, list[Told]]:
             _closes_on(event)
             histories.setdefault(int(event.details["fiscal_year"]), []).append(event)
         except UNREADABLE:
-            # The chain's own check has said so already.
+            # The verification of the chains reports a changed event.
             continue
     return histories

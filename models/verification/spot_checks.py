@@ -1,4 +1,4 @@
-"""Spot-checks: draws, marks and hand-ins against their events, and what certificates rest on drawn again."""
+"""Verifies spot-checks against their events, and repeats the draws on which certificates depend."""
 
 import json
 from collections import defaultdict
@@ -19,8 +19,8 @@ from models.verification.findings import Findings, Subject
 from models.verification.record import Record
 
 
-async def check_draws(session: AsyncSession, record: Record, found: Findings) -> None:
-    """Each check is drawn, marked and handed in as its events tell, and none is gone."""
+async def check_draws(session: AsyncSession, record: Record, findings: Findings) -> None:
+    """Check that the draw, marks and handing in of each spot-check equal its events, and none is missing."""
     by_chain: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for event in record.of(Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN):
         by_chain[event.chain].append((event.kind, event.details | {"at": event.at}))
@@ -32,22 +32,24 @@ async def check_draws(session: AsyncSession, record: Record, found: Findings) ->
         events = recorded.get(check.organization_code, RecordedChecks([])).of(check)
         name = f"spot-check {check.id} of {check.organization_code}"
         if chain != check.organization_code:
-            found.add(Subject.SPOT_CHECK, f"{name}: was drawn of {chain}")
+            findings.add(Subject.SPOT_CHECK, f"{name}: was drawn of {chain}")
         elif events.drawn is None and not events.is_required:
-            found.leave("spot-checks")
+            findings.leave("spot-checks")
         else:
-            found.add(Subject.SPOT_CHECK, *(f"{name}: {what}" for what in differences(check, events)))
-    found.add(Subject.SPOT_CHECK, *(f"spot-check {number}: was recorded and is gone" for number in sorted(drawn)))
+            findings.add(Subject.SPOT_CHECK, *(f"{name}: {what}" for what in differences(check, events)))
+    findings.add(
+        Subject.SPOT_CHECK, *(f"spot-check {number}: was recorded and is gone" for number in sorted(drawn))
+    )
 
 
-async def check_certified_draws(session: AsyncSession, _record: Record, found: Findings) -> None:
-    """The sample of every province's certificate that locks now is drawn again from its seed, and what it rests on
-    is compared with what stands in the database.
+async def check_certified_draws(session: AsyncSession, _record: Record, findings: Findings) -> None:
+    """Repeat the draw of each live province certificate of the newest round, and compare its basis with the
+    database.
     """
     newest = await current_round(session)
     if newest is None:
         return
-    made = await session.execute(
+    certificates = await session.execute(
         select(Certification, SpotCheck.basis)
         .outerjoin(
             SpotCheck,
@@ -62,44 +64,46 @@ async def check_certified_draws(session: AsyncSession, _record: Record, found: F
             is_live(Certification),
         )
     )
-    for certificate, basis in made.all():
+    for certificate, basis in certificates.all():
         rows = await session.execute(
             select(PersonnelRecord.record_no, PersonnelRecord.category).where(
                 PersonnelRecord.organization_code == certificate.organization_code
             )
         )
         register = [(record_no, category) for record_no, category in rows]
-        name, drawn = f"spot-check of certificate {certificate.code}", certificate.spot_check or ""
-        if not is_drawn_from(drawn, register):
-            found.add(Subject.SPOT_CHECK, f"{name}: its seed does not draw its sample")
-        elif not await _rests_on_facts(session, certificate, json.loads(drawn), basis, register):
-            found.add(Subject.SPOT_CHECK, f"{name}: is not drawn from what was found before and what has changed")
+        name, certified_check = f"spot-check of certificate {certificate.code}", certificate.spot_check or ""
+        if not is_drawn_from(certified_check, register):
+            findings.add(Subject.SPOT_CHECK, f"{name}: its seed does not draw its sample")
+        elif not await _rests_on_facts(session, certificate, json.loads(certified_check), basis, register):
+            findings.add(
+                Subject.SPOT_CHECK, f"{name}: is not drawn from what was found before and what has changed"
+            )
 
 
 async def _rests_on_facts(
     session: AsyncSession,
     certificate: Certification,
-    drawn: dict[str, Any],
+    certified_check: dict[str, Any],
     basis: str | None,
     register: list[tuple[str, Category]],
 ) -> bool:
-    """Whether what a certificate says that its draw rests on is so; `basis` stands with the draw itself.
+    """Whether the basis of a certificate's draw agrees with the database; `basis` is the spot-check's own column.
 
-    Where a register to compare with cannot be read now, or could not when it was drawn, the certificate's own list
-    of changed records stands.
+    If a register of an ended revision cannot be decrypted now, or could not when the sample was drawn, the
+    certificate's list of changed records is accepted.
     """
-    if drawn.get("rule", 1) == 1:
+    if certified_check.get("rule", 1) == 1:
         return basis is None
     code, round_id = certificate.organization_code, certificate.round_id
-    told, numbers = Basis.read(drawn), {number for number, _ in register}
-    facts = await load_basis(session, code, round_id, certificate.revision, told.size, numbers)
-    if told == facts:
+    certified_basis, numbers = Basis.read(certified_check), {number for number, _ in register}
+    current_basis = await load_basis(session, code, round_id, certificate.revision, certified_basis.size, numbers)
+    if certified_basis == current_basis:
         return True
-    if (told.since, told.gone) != (facts.since, facts.gone):
+    if (certified_basis.since, certified_basis.gone) != (current_basis.since, current_basis.gone):
         return False
     changes = await load_changes(session, code, round_id)
-    if told.may_all_differ == facts.may_all_differ and (changes is None or changes.is_known):
+    if certified_basis.may_all_differ == current_basis.may_all_differ and (changes is None or changes.is_known):
         return False
-    # Whoever drew, or whoever verifies now, has not the key of a register.
-    incorrect = await load_incorrect(session, code, round_id, facts.since)
-    return incorrect & numbers <= set(told.incorrect)
+    # The key of a stored register was missing at the draw or is missing now.
+    incorrect = await load_incorrect(session, code, round_id, current_basis.since)
+    return incorrect & numbers <= set(certified_basis.incorrect)

@@ -1,4 +1,4 @@
-"""Does everything still stand as it was recorded? What `laocert audit verify` checks."""
+"""The list of all checks of `laocert audit verify`, and the function that runs them."""
 
 from collections.abc import Awaitable, Callable, Collection
 
@@ -21,39 +21,40 @@ from models.verification import (
 from models.verification.findings import Findings, Subject
 from models.verification.record import Record, load_record
 
-# What reading a row raises that holds what the program never writes: a word for an unknown kind, a date that is
-# none.
+# The exceptions that reading a tampered row can raise, such as for an unknown kind or an invalid date.
 _UNREADABLE_ROW = (LookupError, ValueError, TypeError, ArithmeticError)
 
 
 async def _is_under(session: AsyncSession, row: BadRow, keys: Collection[str]) -> bool:
-    """Whether a seal of a row names one of some keys."""
+    """Whether a seal of a row is under one of the given keys."""
     (model,) = [model for model in MODELS if model.__tablename__ == row.table]  # type: ignore[attr-defined]
     table = model.core()  # type: ignore[attr-defined]
     (identity,) = identity_of(model)
     seals = select(*(table.c[sealed.into] for sealed in model.SEALS)).where(
         cast(table.c[identity], String) == row.id
     )
-    return any(str(seal).partition(":")[0] in keys for found in await session.execute(seals) for seal in found)
+    return any(
+        str(seal).partition(":")[0] in keys for row_seals in await session.execute(seals) for seal in row_seals
+    )
 
 
-async def _check_seals(session: AsyncSession, _record: Record, found: Findings) -> None:
-    """Every row that decides has a good seal, and the one that its newest event carries."""
+async def _check_seals(session: AsyncSession, _record: Record, findings: Findings) -> None:
+    """Check that every sealed row has a good seal, equal to that in its newest event."""
     seals = await check_seals(session)
     for row in seals.bad:
-        if row.fault is Fault.WRONG and await _is_under(session, row, found.unknown_keys):
-            # As events under a key that is not here; that there are such events is no good news already.
-            found.leave("rows under a seal whose key is not here")
+        if row.fault is Fault.WRONG and await _is_under(session, row, findings.unknown_keys):
+            # Only counted, because the events under the same missing key already fail the verification.
+            findings.leave("rows under a seal whose key is not here")
         else:
-            found.add(Subject.SEAL, f"{row.table} {row.id}: {FAULTS[row.fault]}")
-    found.leave("rows without a seal", seals.unsealed)
-    found.leave("rows under a seal whose key is lost", seals.unchecked)
+            findings.add(Subject.SEAL, f"{row.table} {row.id}: {FAULTS[row.fault]}")
+    findings.leave("rows without a seal", seals.unsealed)
+    findings.leave("rows under a seal whose key is lost", seals.unchecked)
 
 
 Check = Callable[[AsyncSession, Record, Findings], Awaitable[None]]
 
-# In the order in which breaks are listed. Certificates come first: which of them are unrecorded says which rounds
-# are older than the record.
+# In the order in which breaks are listed. Certificates come first, because check_rounds uses the unrecorded ones
+# to tell which rounds are older than the record.
 CHECKS: tuple[tuple[Subject, Check], ...] = (
     (Subject.CERTIFICATE, certificates.check_certificates),
     (Subject.WORDS, certificates.check_words),
@@ -76,19 +77,21 @@ CHECKS: tuple[tuple[Subject, Check], ...] = (
 
 
 async def verify(session: AsyncSession, head: str | None = None) -> Findings:
-    """Check the chains (up to a filed `head` too), then each kind of row against its events (docs/security.md,
-    What `laocert audit verify` covers).
+    """Verify the chains and each kind of row against its events (docs/security.md, What `laocert audit verify`
+    covers).
+
+    With a filed `head`, also check that the events before it are unchanged.
     """
-    found = Findings()
+    findings = Findings()
     walk = await verify_chains(session, head)
-    found.unknown_keys = walk.unknown_keys
-    found.add(Subject.CHAIN, *walk.breaks)
+    findings.unknown_keys = walk.unknown_keys
+    findings.add(Subject.CHAIN, *walk.breaks)
     if not walk.fits_head:
-        found.add(Subject.HEAD, f"head {head}: what was recorded before it is not as it was then")
-    record, found.events = await load_record(session)
+        findings.add(Subject.HEAD, f"head {head}: what was recorded before it is not as it was then")
+    record, findings.events = await load_record(session)
     for subject, check in CHECKS:
         try:
-            await check(session, record, found)
+            await check(session, record, findings)
         except _UNREADABLE_ROW:
-            found.add(subject, f"{subject}: a row holds what the program never writes, and cannot be read")
-    return found
+            findings.add(subject, f"{subject}: a row holds what the program never writes, and cannot be read")
+    return findings

@@ -172,12 +172,13 @@ def test_the_first_break_says_what_it_means_and_the_others_are_counted(
     assert first == "round 2570: was not opened so"
     assert means.startswith("  it means: a round was opened, closed, renumbered or deleted in the database")
     assert do.startswith("  what to do: stop the bot; keep this database as it is, restore a backup")
-    assert more == "and 2 more; --all lists them"
-    assert "the record is broken in 3 places" in refused.stderr
+    # Each row is told twice: by its events, and by its seal.
+    assert more == "and 5 more; --all lists them"
+    assert "the record is broken in 6 places" in refused.stderr
     everything = laocert("audit", "verify", "--all", code=1).stdout.splitlines()
     assert everything[3:5] == [f"officer {number}: is not the chat that was linked" for number in (1, 2)]
     facts = json.loads(laocert("audit", "verify", "--json", code=1).stdout)
-    assert len(facts["breaks"]) == 3
+    assert len(facts["breaks"]) == 6
     assert facts["first"]["about"] == "round"
     assert facts["first"].keys() == {"what", "about", "means", "do"}
 

@@ -260,7 +260,7 @@ async def test_a_link_that_ends_at_the_moment_of_its_certificate(country: Databa
                 .order_by(AuditEvent.number.desc())
                 .limit(2)
             )
-            expected = ["unlinked", "certified"] if ended[0] is None else ["unlinked", "login"]
+            expected = ["unlinked", "certified"] if ended[0] is None else ["unlinked", "warned"]
             assert list(events) == expected
         if ended[0] is None:
             async with country.write() as session:
