@@ -1,6 +1,6 @@
 """Hides a process from others of the same user, and permanently drops what it may open or start.
 
-Both use mechanisms of the operating system that need no privileges. Hiding works only on Linux.
+Both use mechanisms of the operating system that need no privileges (docs/adr/0090). Hiding works only on Linux.
 """
 
 import os

@@ -100,7 +100,7 @@ def login_keys(session: Session, user_id: int, username: str) -> tuple[str, str]
 def forgotten_pin_keys(user_id: int) -> tuple[str, ...]:
     """What wrong passwords of a linked officer count against when it has forgotten its PIN: the chat, by the same
     count as its logins. Not the account: strangers can fill its count from anywhere, and would keep the officer
-    from a new PIN.
+    from a new PIN (docs/adr/0089).
     """
     return (throttle.chat_key(user_id),)
 

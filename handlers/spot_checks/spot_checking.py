@@ -423,7 +423,7 @@ def _hand_in_title(_: Texts) -> Markup:
 
 
 async def confirm_hand_in(turn: Turn, tap: HandInIncorrect) -> Screen:
-    """After the confirmation, ask for the PIN, below what is handed in.
+    """After the confirmation, ask for the PIN, below what is handed in (docs/adr/0088).
 
     If a mark has changed since, or all are correct now, the summary is shown instead.
     """

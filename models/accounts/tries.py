@@ -4,7 +4,7 @@ attempts.
 Each failed PIN, and each failed password of a known account, is an event with the state of its throttle. When the
 throttle's row is missing or older than the newest such event, the event's state is in force. The throttles of
 unknown usernames and of chats are not checked against events: an attacker with the database can attempt those
-passwords offline anyway (docs/security.md).
+passwords offline anyway (docs/security.md, docs/adr/0087).
 """
 
 from dataclasses import dataclass

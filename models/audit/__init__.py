@@ -1,6 +1,6 @@
-"""The append-only chains of events, each with a keyed hash over itself and the event before it. The seals of
-rows: when one is made and compared (`row_seal`; models/security/row_seal.py computes it), and whether an older row
-was put back (`replay`).
+"""The audit chains: append-only events, each with a keyed hash over itself and the event before it; and row seals:
+when one is made and compared (`row_seal`; models/security/row_seal.py computes it), and whether an older row was
+put back (`replay`).
 
 The module of an operation records its event. models/verification compares the tables with the events.
 """

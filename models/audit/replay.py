@@ -2,7 +2,7 @@
 
 Every event of a change to a sealed row contains the row's new seal. The newest event of a chain that names the row
 thus has the seal that the row must have. The chain is read backwards from its end until that event, and only the
-events that are read are verified.
+events that are read are verified (docs/adr/0086).
 """
 
 import hmac

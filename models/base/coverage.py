@@ -37,7 +37,7 @@ class Coverage:
         return column in self.sealed or column in SEAL_COLUMNS
 
     def why_not(self, column: str) -> str:
-        """Why a column is neither compared with events nor under a seal; empty for one that is.
+        """Return why a column is neither compared with events nor under a seal; empty for one that is.
 
         Raises NotDeclared when its model gives no reason.
         """

@@ -1,6 +1,6 @@
-"""The heart: certificates of both levels, everything else that belongs to a revision, the rules for making and
-ending them, and how long a confirmation stays good (`certify`). `statement` is what an officer agrees to, `words`
-what a certificate calls its organization.
+"""Certificates of both levels, the other rows of a revision, the rules for certifying and reopening, and how long
+a confirmation stays good (`certify`). `statement` is what an officer agrees to, `words` what a certificate calls
+its organization.
 
 models/remarks has the officers' remarks, models/spot_checks the operations on spot-checks, models/province the
 lists of many organizations.

@@ -1,6 +1,6 @@
-"""Keys derived from the secret key, what is encrypted with them (`sealing`), how a row's seal is computed
-(`row_seal`), and passwords.
+"""Cryptography: keys derived from the secret key, encryption (`sealing`), how a row's seal is computed
+(`row_seal`), and password hashes.
 
-Who may do what is not decided here (models/accounts). What is signed, and when a row is sealed and compared, is
-decided in models/audit (`row_seal` there).
+Access rights are in models/accounts, the audit chain in models/audit; `row_seal` there makes and compares
+the seals.
 """

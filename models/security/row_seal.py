@@ -4,7 +4,8 @@ An attacker who can write to the database but lacks the secret key cannot forge 
 row that is rolled back to an earlier state still has a good seal; models/audit/row_seal.py therefore also compares
 it with the newest seal in the audit record.
 
-A model declares its seals as `SEALS`; the session seals every inserted or changed row.
+A model declares its seals as `SEALS`; the session seals every inserted or changed row
+(docs/adr/0085).
 """
 
 import hmac

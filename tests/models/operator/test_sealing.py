@@ -30,6 +30,7 @@ from models.operator.sealing import MODELS, SealingRefused, rotate, seal_all
 from models.organizations.organization import Organization
 from models.rounds.round import Round, close_round
 from models.security.keys import Keyring
+from models.security.row_seal import SealedRow
 from models.succession.closing import close
 from models.verification.verify import verify
 from tests.models.succession.decisions import decided
@@ -382,6 +383,10 @@ async def test_rows_from_before_are_no_fault_until_all_are_sealed(older: Databas
     # What an event has carried a seal of had one.
     assert {row.fault for row in found.bad} <= {Fault.PUT_BACK}
     assert found.unsealed + len(found.bad) == found.rows == 17
+
+
+def test_every_sealed_table_is_sealed_all_at_once() -> None:
+    assert set(MODELS) == set(SealedRow.__subclasses__())
 
 
 async def test_what_a_bad_row_means_is_said_of_every_table(office: Database) -> None:
