@@ -544,11 +544,11 @@ async def test_a_file_that_was_rewritten_takes_new_rows(filed: Database) -> None
     foreign = foreign_connection(filed, [])
     foreign.execute(f"DELETE FROM roster WHERE organization_code = '{OPEN}'")
     foreign.execute("VACUUM")
+    columns = "type_th, type_code, name_th, district_th, province_code, sort_key"
     for number in range(3):
         code = f"51102{number + 10}"
         foreign.execute(
-            "INSERT INTO organization (dla_code, type_th, type_code, name_th, district_th, province_code, sort_key)"
-            " SELECT ?, type_th, type_code, name_th, district_th, province_code, sort_key FROM organization LIMIT 1",
+            f"INSERT INTO organization (dla_code, {columns}) SELECT ?, {columns} FROM organization LIMIT 1",
             [code],
         )
         foreign.execute("INSERT INTO roster VALUES (?, 'x.csv', '2026-01-01 00:00:00', '[]')", [code])

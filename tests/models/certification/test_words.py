@@ -94,7 +94,7 @@ async def test_nothing_that_comes_after_changes_them(certified: Database, now: d
         for one in found.certificates:
             assert (await find_by_code(session, lao, one.code))[0].words == THEN
             assert (await load_certification(session, one.id)).words == THEN
-            assert (await take_certificate(session, lao, one.id, now)).made.words == THEN
+            assert (await take_certificate(session, lao, one.id, now)).certificate.words == THEN
         exported = [row.certification.words async for row in exported_certifications(session)]
         assert exported == [THEN, THEN]
     await certify_as(certified, f"lao{FIRST}", 501, FIRST, Level.LAO, now)

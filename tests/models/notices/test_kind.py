@@ -65,6 +65,8 @@ def test_the_end_of_a_link_reaches_a_chat_that_is_not_linked_any_more() -> None:
         NoticeKind.LINK_DISPUTED,
         NoticeKind.ESCALATION,
         NoticeKind.ORGANIZATION_ENDED,
+        # To the operator's chat.
+        NoticeKind.BAD_SEAL,
     } == FOR_ANY_CHAT
     # Nothing that may go to any chat hides behind a PIN that nobody there has.
     assert all(RULES[kind].telling is Telling.WHOLE for kind in FOR_ANY_CHAT)
