@@ -17,6 +17,7 @@ from sqlalchemy import LargeBinary, Table, event, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.scale import FOR_WAITING, OPERATIONS
+from models.audit.event_chain import AuditEvent
 from models.base.tables import UtcDateTime
 from models.certification.certificate import Certification, Level, Reopening
 from models.certification.remark import Remark, RemarkKind
@@ -139,6 +140,11 @@ async def nation(country: Database, now: datetime) -> Database:
         await session.execute(insert(SpotCheckItem).from_select(["spot_check_id", "place", "record_no"], items))
         said = {"kind": RemarkKind.PETITION, "body": "ก", "author": "ข", "made_at": now}
         await session.execute(insert(Remark), [code | one | said for code in codes])
+        # A table of a few rows is read whole, index or not.
+        event_row = {"number": 1, "kind": "x", "at": now, "details": "{}", "key_id": "0" * 8, "mac": "0" * 64}
+        await session.execute(
+            insert(AuditEvent), [event_row | {"chain": f"of {code['organization_code']}"} for code in codes]
+        )
     if not country.is_sqlite:
         async with country.engine.begin() as connection:
             await connection.exec_driver_sql("ANALYZE")
