@@ -186,6 +186,7 @@ async def prepare_confirmation(
     require_right_clock(clock_offset, dla_code)
     # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
+    await require_newest(session, event_chain.SYSTEM, [open_round])
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -259,6 +260,7 @@ async def certify(
     organization = await find_organization(session, officer, confirmation.organization_code)
     await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
+    await require_newest(session, event_chain.SYSTEM, [open_round])
     current = await review(session, officer, organization.dla_code)
     _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
