@@ -20,6 +20,7 @@ from models.certification.review import review
 from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.links.invitation import Invitation, InvitationRefused, accept, find_invitation, invite
+from models.organizations.organization import Organization
 from models.rounds.round import Round, close_round
 from models.schema import postgresql_triggers, sqlite_triggers
 from models.security.row_seal import BadSeal, SealedRow
@@ -316,3 +317,34 @@ async def test_in_a_round_that_was_closed_and_put_back_no_spot_check_is_handed_i
         officer = await link(session, PROVINCE, 601, now)
         with pytest.raises(BadSeal, match="round:1"):
             await hand_in(session, officer, FIRST, check.id, now, None)
+
+
+async def test_an_organization_that_was_moved_and_put_back_is_certified_by_nobody(
+    country: Database, now: datetime
+) -> None:
+    """Its former province would certify it; its own warning and the handing in are refused too."""
+    await certify_as(country, LAO, 501, FIRST, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        drawn = await draw(session, officer, FIRST, now, RNG, size=1)
+        check, place = drawn.check, drawn.check.items[0].place
+        await mark(session, officer, FIRST, check.id, place, Mark.CORRECT, None, now, despite_empty_menus=True)
+        await link(session, f"lao{SECOND}", 502, now)
+        nonce = await warn(session, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
+    for code in (FIRST, SECOND):
+        put_back = await copy(country, Organization, dla_code=code)
+        async with country.write() as session:
+            organization = await session.get_one(Organization, code)
+            organization.province_code = "12"
+            await event_chain.record(session, Event.DESCRIBED, code, now, description={})
+        await put_back()
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        with pytest.raises(BadSeal, match=f"organization:{FIRST}"):
+            await hand_in(session, officer, FIRST, check.id, now, None)
+    async with country.write() as session:
+        with pytest.raises(BadSeal, match=f"organization:{SECOND}"):
+            await warn(session, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
+    with pytest.raises(BadSeal, match=f"organization:{SECOND}"):
+        await press(country, 502, nonce, now)
+    assert await certificates(country) == 1
