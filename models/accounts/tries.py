@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.audit.event_chain import AuditEvent, Event, newest_details
+from models.audit.event_chain import AuditEvent, Event, canonical
+from models.audit.replay import newest_details
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,19 @@ def of_login(chain: str, username: str) -> Witness:
 async def newest_tries(session: AsyncSession, witness: Witness) -> Tries | None:
     """Return the state after the newest failure; None when there is none, or the key was reset after it.
 
-    Raises EventBroken when that event cannot be authenticated.
+    Raises EventBroken when that event, or a newer one of its chain, cannot be authenticated.
     """
+    name_and_value = canonical({witness.name: witness.value})[1:-1]
     is_failure = and_(AuditEvent.kind.in_(witness.failing), AuditEvent.details.contains('"tries":{'))
-    details = await newest_details(
-        session,
-        witness.chain,
-        or_(is_failure, AuditEvent.kind == witness.forgiving),
-        witness.name,
-        witness.value,
-    )
+    # In canonical JSON a value is followed by a comma or a closing brace.
+    is_of_key = or_(*(AuditEvent.details.contains(name_and_value + end, autoescape=True) for end in ",}"))
+
+    def is_sought(kind: str, details: dict[str, Any]) -> bool:
+        is_kind = (kind in witness.failing and "tries" in details) or kind == witness.forgiving
+        return is_kind and details.get(witness.name) == witness.value
+
+    condition = and_(or_(is_failure, AuditEvent.kind == witness.forgiving), is_of_key)
+    details = await newest_details(session, witness.chain, is_sought, condition)
     if details is None or "tries" not in details:
         return None
     tries = details["tries"]

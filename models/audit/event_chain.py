@@ -19,7 +19,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Index,
     String,
     Text,
@@ -28,7 +27,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    or_,
     select,
     text,
 )
@@ -390,34 +388,6 @@ async def _ends(session: AsyncSession, chains: list[str] | None = None) -> dict[
 async def chain_head(session: AsyncSession, chain: str) -> str:
     """Return the hash of a chain's last event, empty for a new chain; a certificate stores it."""
     return _last(await _ends(session, [chain]), chain).mac
-
-
-async def newest_details(
-    session: AsyncSession, chain: str, condition: ColumnElement[bool], name: str, value: str | int
-) -> dict[str, Any] | None:
-    """Return the details of a chain's newest event that meets a condition and has `value` under `name`.
-
-    Returns None when there is no such event, or its key is configured as lost. Raises EventBroken when the event
-    was changed or its key is missing.
-    """
-    name_and_value = canonical({name: value})[1:-1]
-    events_query = select(AuditEvent).where(
-        AuditEvent.chain == chain,
-        condition,
-        # In canonical JSON a value is followed by a comma or a closing brace.
-        or_(*(AuditEvent.details.contains(name_and_value + end, autoescape=True) for end in ",}")),
-    )
-    event = await session.scalar(
-        events_query.order_by(AuditEvent.number.desc()).limit(1).execution_options(populate_existing=True)
-    )
-    if event is None:
-        return None
-    if event.key_id in keyring(session).lost:
-        return None
-    if not await is_as_recorded(session, event):
-        raise EventBroken(f"chain {chain}, event {event.number} is not as it was recorded")
-    details: dict[str, Any] = json.loads(event.details)
-    return details
 
 
 async def is_as_recorded(session: AsyncSession, event: AuditEvent) -> bool:

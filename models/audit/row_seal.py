@@ -186,7 +186,11 @@ async def _stale(session: AsyncSession, chain: str, rows: Sequence[SealedRow]) -
     current_rows = {
         name_of(row): RowNow(type(row), _covered(row, row.SEALS[0])) for row in rows if name_of(row) not in changed
     }
-    return await session.run_sync(lambda sync: first_stale(sync.connection(), keys, chain, current_rows))
+
+    def compare(sync: Session) -> str | None:
+        return first_stale(sync.connection(), keys, chain, current_rows, _state(sync) if chain == SYSTEM else None)
+
+    return await session.run_sync(compare)
 
 
 def _covered(row: SealedRow, sealed: Sealed) -> dict[str, Any]:

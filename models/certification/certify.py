@@ -186,6 +186,8 @@ async def prepare_confirmation(
     require_right_clock(clock_offset, dla_code)
     # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
+    await require_newest(session, event_chain.SYSTEM, [open_round])
+    await require_newest(session, organization.dla_code, [organization])
     confirmation = Confirmation(
         nonce=f"{rng.getrandbits(96):024x}",
         officer_id=officer.id,
@@ -197,6 +199,8 @@ async def prepare_confirmation(
     )
     session.add(confirmation)
     await session.flush()
+    # Named only in its own chain, where it is looked for.
+    own_organization = [organization] if officer.account.unit == dla_code else []
     await event_chain.record(
         session,
         event_chain.Event.WARNED,
@@ -207,7 +211,7 @@ async def prepare_confirmation(
         round=open_round.fiscal_year,
         level=level.value,
         confirmation=confirmation.nonce,
-        seals=seals_of([officer.account, officer, confirmation]),
+        seals=seals_of([officer.account, officer, confirmation, *own_organization]),
     )
     return confirmation, current
 
@@ -259,6 +263,8 @@ async def certify(
     organization = await find_organization(session, officer, confirmation.organization_code)
     await _require_level(session, officer.account, organization, confirmation.level)
     open_round = await require_open_round(session)
+    await require_newest(session, event_chain.SYSTEM, [open_round])
+    await require_newest(session, organization.dla_code, [organization])
     current = await review(session, officer, organization.dla_code)
     _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
@@ -281,7 +287,7 @@ async def certify(
         certificate=snapshot(certification),
         statement_sha256=statement_digest(certification.statement),
         confirmation=confirmation.nonce,
-        seals=seals_of([officer.account, officer, confirmation]),
+        seals=seals_of([officer.account, officer, confirmation, organization]),
     )
     await _announce(session, officer, certification, organization, now)
     return certification

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import orjson
 from sqlalchemy import String, inspect
@@ -52,6 +52,17 @@ class Sealed:
     into: str = "seal"
 
 
+class Checkpoint(NamedTuple):
+    """How far a program has verified a chain: to the event with this number and hash.
+
+    `seals` has the seals of rows as of that event, by row name; None for a row that no event names.
+    """
+
+    number: int
+    mac: str
+    seals: Mapping[str, str | None]
+
+
 @dataclass
 class SealState:
     """What a running program knows about seals, one object for each opened database.
@@ -59,13 +70,15 @@ class SealState:
     `all_under` has the ids of the keys under which all rows were sealed (Event.SEALED_ALL). Ids are never removed,
     so that deleting the event does not make a running program accept rows without a seal. `distrusts` says that
     there is no such event but the chain in which it would be was changed. `reported` has the day on which a bad
-    seal was last reported, by row name; `found` the number of bad seals encountered, by table.
+    seal was last reported, by row name; `found` the number of bad seals encountered, by table. `checkpoint` is of
+    the chain `system`, which is long, so that each warning and press reads only its newest events.
     """
 
     all_under: set[str] = field(default_factory=set)
     distrusts: bool = False
     reported: dict[str, date] = field(default_factory=dict)
     found: Counter[str] = field(default_factory=Counter)
+    checkpoint: Checkpoint | None = None
 
 
 class SealedRow:

@@ -277,6 +277,8 @@ async def hand_in(
     _require_ready(check, marks, clock_offset)
     await require_recorded(session, check)
     await require_newest(session, officer.account.unit, [officer.account, officer])
+    await require_newest(session, event_chain.SYSTEM, [await _open_round(session, dla_code)])
+    await require_newest(session, dla_code, [checkable.organization])
     check.handed_in_at = now
     await session.flush()
     await record_hand_in(session, check, now)

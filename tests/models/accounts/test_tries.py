@@ -147,6 +147,21 @@ async def test_an_event_that_was_changed_closes_the_key(tried: Tried) -> None:
     assert await tried.wrong() == tried.now + LONGEST_BLOCK
 
 
+@pytest.mark.parametrize("column", ["kind", "key_id"])
+async def test_an_event_that_was_hidden_under_another_kind_or_key_closes_the_key(
+    tried: Tried, column: str
+) -> None:
+    await tried.wrong()
+    trigger = "audit_event_no_update" if tried.database.is_sqlite else "audit_event_insert_only ON audit_event"
+    await changed(
+        tried.database,
+        text(f"DROP TRIGGER {trigger}"),
+        text(f"UPDATE audit_event SET {column} = 'hidden' WHERE kind = 'pin_failed'"),
+        delete(Throttle),
+    )
+    assert await tried.wrong() == tried.now + LONGEST_BLOCK
+
+
 async def test_passwords_of_an_account_are_counted_by_its_chain_too(country: Database, now: datetime) -> None:
     async def wrong(session: AsyncSession, number: int) -> datetime | None:
         key = name_key(session, LAO)

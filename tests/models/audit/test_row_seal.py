@@ -13,6 +13,7 @@ from models.accounts.account import SEEN, Account, LoginCandidate, Officer, acti
 from models.accounts.throttle import Throttle
 from models.audit import event_chain
 from models.audit.event_chain import Event, KeyMissing
+from models.audit.replay import RecordBroken
 from models.audit.row_seal import (
     has_good_seal,
     insert_sealed,
@@ -297,6 +298,46 @@ async def test_rows_of_a_key_that_is_lost_are_accepted_until_all_are_sealed_anew
         (officer,) = await rows(session, Officer)
         assert not await has_good_seal(session, officer)
     await without.close()
+
+
+@pytest.mark.parametrize("lost", [(), ("0badca5e",)])
+async def test_a_row_that_was_put_back_is_not_hidden_behind_an_event_under_another_key(
+    country: Database, database_url: str, now: datetime, lost: tuple[str, ...]
+) -> None:
+    async with country.write() as session:
+        officer = await link(session, LAO, 501, now)
+        before = dict((await session.execute(select(Officer.core()))).one()._mapping)
+        officer.position = "ใหม่"
+        await event_chain.record(session, Event.NAMED, CODE, now, officer=officer.id)
+    async with country.write() as session:
+        for what in ("hidden", "later"):
+            await event_chain.record(session, Event.EXPORTED, CODE, now, what=what)
+    await put_back(country, before)
+    hidden = "key_id = '0badca5e' WHERE details LIKE '%hidden%'"
+    await without_triggers(country, f"UPDATE audit_event SET {hidden}")
+    keyed = Database(database_url, Keyring(SECRET_KEY, lost=lost))
+    async with keyed.write() as session:
+        (officer,) = await session.scalars(select(Officer).options(joinedload(Officer.account)))
+        with pytest.raises(RecordBroken):
+            await require_newest(session, CODE, [officer])
+    await keyed.close()
+
+
+@pytest.mark.parametrize("lost", [(), ("0badca5e",)])
+async def test_who_renames_the_event_of_the_sealing_and_its_key_has_no_row_without_a_seal_accepted(
+    lived: Database, database_url: str, now: datetime, lost: tuple[str, ...]
+) -> None:
+    async with lived.write() as session:
+        await put_in_force(session, now)
+        await event_chain.record(session, Event.EXPORTED, event_chain.SYSTEM, now, what="later")
+    await without_triggers(
+        lived, "UPDATE audit_event SET kind = 'x', key_id = '0badca5e' WHERE kind = 'sealed_all'"
+    )
+    started = Database(database_url, Keyring(SECRET_KEY, lost=lost))
+    async with started.write() as session:
+        state = await load_seal_state(session)
+        assert (state.all_under, state.distrusts) == (set(), True)
+    await started.close()
 
 
 async def test_nothing_is_sealed_without_a_key(database_url: str, country: Database) -> None:

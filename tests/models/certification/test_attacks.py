@@ -20,6 +20,8 @@ from models.certification.review import review
 from models.certification.spot_check import Mark
 from models.database.engine import Database
 from models.links.invitation import Invitation, InvitationRefused, accept, find_invitation, invite
+from models.organizations.organization import Organization
+from models.rounds.round import Round, close_round
 from models.schema import postgresql_triggers, sqlite_triggers
 from models.security.row_seal import BadSeal, SealedRow
 from models.spot_checks.spot_checking import draw, hand_in, mark
@@ -274,3 +276,75 @@ async def test_every_row_has_the_seal_that_its_newest_event_carries(country: Dat
     assert newest.kind == Event.CERTIFIED
     assert f'"confirmation:{confirmation.nonce}":"{confirmation.seal}"' in newest.details
     assert "ทดสอบ ลงนาม" not in newest.details.split('"seals"')[1]
+
+
+async def test_a_round_that_was_closed_and_put_back_certifies_nothing(country: Database, now: datetime) -> None:
+    async with country.write() as session:
+        await link(session, LAO, 501, now)
+        nonce = await warn(session, LAO, 501, FIRST, Level.LAO, now)
+    put_back = await copy(country, Round, id=1)
+    async with country.write() as session:
+        await close_round(session, now)
+        await event_chain.record(session, Event.EXPORTED, event_chain.SYSTEM, now, what="later")
+    await put_back()
+    with pytest.raises(BadSeal, match="round:1"):
+        await press(country, 501, nonce, now)
+    async with country.write() as session:
+        with pytest.raises(BadSeal, match="round:1"):
+            await warn(session, LAO, 501, FIRST, Level.LAO, now)
+    # Nor where its closing is hidden under another kind.
+    await write(country, "UPDATE audit_event SET kind = 'x', details = '{}' WHERE kind = 'round_closed'")
+    with pytest.raises(RecordBroken):
+        await press(country, 501, nonce, now)
+    assert await certificates(country) == 0
+
+
+async def test_in_a_round_that_was_closed_and_put_back_no_spot_check_is_handed_in(
+    country: Database, now: datetime
+) -> None:
+    await certify_as(country, LAO, 501, FIRST, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        drawn = await draw(session, officer, FIRST, now, RNG, size=1)
+        check = drawn.check
+        place = check.items[0].place
+        await mark(session, officer, FIRST, check.id, place, Mark.CORRECT, None, now, despite_empty_menus=True)
+    put_back = await copy(country, Round, id=1)
+    async with country.write() as session:
+        await close_round(session, now)
+    await put_back()
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        with pytest.raises(BadSeal, match="round:1"):
+            await hand_in(session, officer, FIRST, check.id, now, None)
+
+
+async def test_an_organization_that_was_moved_and_put_back_is_certified_by_nobody(
+    country: Database, now: datetime
+) -> None:
+    """Its former province would certify it; its own warning and the handing in are refused too."""
+    await certify_as(country, LAO, 501, FIRST, Level.LAO, now)
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        drawn = await draw(session, officer, FIRST, now, RNG, size=1)
+        check, place = drawn.check, drawn.check.items[0].place
+        await mark(session, officer, FIRST, check.id, place, Mark.CORRECT, None, now, despite_empty_menus=True)
+        await link(session, f"lao{SECOND}", 502, now)
+        nonce = await warn(session, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
+    for code in (FIRST, SECOND):
+        put_back = await copy(country, Organization, dla_code=code)
+        async with country.write() as session:
+            organization = await session.get_one(Organization, code)
+            organization.province_code = "12"
+            await event_chain.record(session, Event.DESCRIBED, code, now, description={})
+        await put_back()
+    async with country.write() as session:
+        officer = await link(session, PROVINCE, 601, now)
+        with pytest.raises(BadSeal, match=f"organization:{FIRST}"):
+            await hand_in(session, officer, FIRST, check.id, now, None)
+    async with country.write() as session:
+        with pytest.raises(BadSeal, match=f"organization:{SECOND}"):
+            await warn(session, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
+    with pytest.raises(BadSeal, match=f"organization:{SECOND}"):
+        await press(country, 502, nonce, now)
+    assert await certificates(country) == 1
