@@ -25,7 +25,15 @@ from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
-from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
+from models.certification.certificate import (
+    CODE_ALPHABET,
+    CODE_LENGTH,
+    Certification,
+    Level,
+    Reopening,
+    events_since_certified,
+    snapshot,
+)
 from models.certification.remark import operator_name
 from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.certification.spot_check import hand_in_correct, kept, record_hand_in, require_passed, require_recorded
@@ -176,7 +184,7 @@ async def prepare_confirmation(
     `fingerprint` is that of the review or the spot-check summary on whose button the officer pressed.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
-    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong, BadSeal, RecordBroken.
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong, BadSeal, RecordBroken.
     """
     organization = await find_organization(session, officer, dla_code)
     await _require_level(session, officer.account, organization, level)
@@ -184,6 +192,8 @@ async def prepare_confirmation(
     current = await review(session, officer, dla_code)
     _require_certifiable(current, officer, level, fingerprint, demands)
     require_right_clock(clock_offset, dla_code)
+    if level is Level.PROVINCE:
+        await _require_recorded(session, current, open_round)
     # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
     confirmation = Confirmation(
@@ -263,7 +273,7 @@ async def certify(
     _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
-        await require_recorded(session, current.spot_check)
+        await _require_recorded(session, current, open_round)
         check = hand_in_correct(current.spot_check, now)
         await session.flush()
         if check is not None:
@@ -346,6 +356,16 @@ def _require_certifiable(
         raise ExplanationMissing(current)
     if level is Level.PROVINCE:
         require_passed(current.spot_check, size=demands.spot_check_size, records=current.roster.headcount.total)
+
+
+async def _require_recorded(session: AsyncSession, current: Review, open_round: Round) -> None:
+    """Check that what the province certifies on, the LAO's certificate and the spot-check, equals the record.
+
+    Raises NotYetCertified, SpotCheckAltered, RecordBroken.
+    """
+    if current.lao is None:
+        raise NotYetCertified
+    require_recorded(current.spot_check, await events_since_certified(session, current.lao, open_round.opened_at))
 
 
 def _certificate(
