@@ -18,7 +18,8 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
-from models.audit.replay import seals_of
+from models.audit.reading import authentic_events
+from models.audit.replay import RecordBroken, seals_of
 from models.audit.row_seal import hold_sealed, require_good_seal, require_newest
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.coverage import Coverage, covered
@@ -194,6 +195,8 @@ async def prepare_confirmation(
     require_right_clock(clock_offset, dla_code)
     if level is Level.PROVINCE:
         await _require_recorded(session, current, open_round)
+    else:
+        await _require_reopened(session, current, open_round)
     # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
     confirmation = Confirmation(
@@ -278,6 +281,8 @@ async def certify(
         await session.flush()
         if check is not None:
             await record_hand_in(session, check, now)
+    else:
+        await _require_reopened(session, current, open_round)
     certification = _certificate(current, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
@@ -366,6 +371,27 @@ async def _require_recorded(session: AsyncSession, current: Review, open_round: 
     if current.lao is None:
         raise NotYetCertified
     require_recorded(current.spot_check, await events_since_certified(session, current.lao, open_round.opened_at))
+
+
+async def _require_reopened(session: AsyncSession, current: Review, open_round: Round) -> None:
+    """Check that an event records each reopening of the round, on which the revision rests.
+
+    Events under a lost key cannot be verified, so where a key is lost, nothing is checked. Raises RecordBroken.
+    """
+    if current.revision == 1 or event_chain.keyring(session).lost:
+        return
+    code = current.organization.dla_code
+    events = {
+        details.get("reopening"): details
+        for _, details in await authentic_events(session, code, [event_chain.Event.REOPENED])
+    }
+    reopenings = select(Reopening.id, Reopening.revision).where(
+        Reopening.organization_code == code, Reopening.round_id == open_round.id
+    )
+    for reopening_id, revision in await session.execute(reopenings):
+        details = events.get(reopening_id, {})
+        if (details.get("round"), details.get("revision", revision)) != (open_round.fiscal_year, revision):
+            raise RecordBroken(code)
 
 
 def _certificate(
