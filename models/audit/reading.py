@@ -1,7 +1,7 @@
 """Reading the audit record: lists of events for the operator, and authenticated events for other rules."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.audit.event_chain import SYSTEM, AuditEvent, Event, is_authentic, keyring
+from models.audit.event_chain import PURPOSE, SYSTEM, AuditEvent, Event, is_authentic, keyring
+from models.audit.replay import RecordBroken
 from models.base.calendar import BANGKOK
 from models.base.errors import DomainError
 from models.organizations.organization import Organization, Province, UnknownOrganization
@@ -225,3 +226,79 @@ async def authentic_events(
         for event, previous in rows
         if is_authentic(event, previous or "", keys)
     ]
+
+
+async def events_since(
+    session: AsyncSession, chain: str, first: Event, is_first: Callable[[dict[str, Any]], bool]
+) -> list[tuple[str, dict[str, Any]]] | None:
+    """Return a chain's verified events from the newest of kind `first` on whose details `is_first` accepts.
+
+    Returns None when there is no such event; otherwise see `verified_events`. Raises RecordBroken.
+    """
+    starts = await session.execute(
+        select(AuditEvent.number, AuditEvent.details)
+        .where(AuditEvent.chain == chain, AuditEvent.kind == first)
+        .order_by(AuditEvent.number.desc())
+    )
+    start = next((number for number, details in starts if is_first(read_details(details))), None)
+    return None if start is None else await verified_events(session, chain, start)
+
+
+async def verified_events(session: AsyncSession, chain: str, start: int = 1) -> list[tuple[str, dict[str, Any]]]:
+    """Return kind and details of all events of a chain from the number `start` on, in order, with their time under
+    `at`.
+
+    Each is verified. Events under a lost key, which nobody can verify, are omitted; they must be older than every
+    event of the chain under a key that is here. Raises RecordBroken for another event that cannot be verified, and
+    for a missing one.
+    """
+    rows = await session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.chain == chain, AuditEvent.number >= start - 1)
+        .order_by(AuditEvent.number)
+        .execution_options(populate_existing=True)
+    )
+    keys = keyring(session)
+    number, mac = start - 1, ""
+    events: list[tuple[str, dict[str, Any]]] = []
+    for event in rows.all():
+        if event.number == start - 1:
+            mac = event.mac
+            continue
+        if event.number != number + 1:
+            raise RecordBroken(chain)
+        if keys.key(PURPOSE, event.key_id) is not None:
+            if not is_authentic(event, mac, keys):
+                raise RecordBroken(chain)
+            events.append((event.kind, read_details(event.details) | {"at": event.at}))
+        elif event.key_id not in keys.lost or events or await _has_known(session, chain, event.number):
+            raise RecordBroken(chain)
+        number, mac = event.number, event.mac
+    return events
+
+
+async def _has_known(session: AsyncSession, chain: str, number: int) -> bool:
+    """Whether a chain has an event under a key that is here before the one with this number."""
+    keys = keyring(session)
+    is_known = AuditEvent.key_id.in_(keys.admitted.difference(keys.lost))
+    older = select(AuditEvent.id).where(AuditEvent.chain == chain, AuditEvent.number < number, is_known)
+    return await session.scalar(older.limit(1)) is not None
+
+
+async def is_older_than_record(session: AsyncSession, chain: str, moment: datetime) -> bool:
+    """Whether a moment is before the first events of a chain and of `system`, as far as there are any.
+
+    Raises RecordBroken for a first event that is not valid.
+    """
+    keys = keyring(session)
+    firsts = await session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.chain.in_([chain, SYSTEM]), AuditEvent.number == 1)
+        .execution_options(populate_existing=True)
+    )
+    for event in firsts.all():
+        if not is_authentic(event, "", keys) and event.key_id not in keys.lost:
+            raise RecordBroken(event.chain)
+        if event.at <= moment:
+            return False
+    return True

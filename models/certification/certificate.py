@@ -10,11 +10,15 @@ from collections.abc import Collection
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
+from models.audit.event_chain import UNRECORDED, Event
+from models.audit.reading import events_since, is_older_than_record, verified_events
+from models.audit.replay import RecordBroken
 from models.base.coverage import Coverage, covered
 from models.base.grants import Grants
 from models.base.tables import Base, BigKey, text_enum
@@ -207,3 +211,23 @@ def snapshot(certification: Certification) -> dict[str, str]:
         for key, value in columns.items()
         if value is not None
     }
+
+
+async def events_since_certified(
+    session: AsyncSession, lao: Certification, opened_at: datetime
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the verified events of an organization from that of its certificate `lao` on, as `verified_events`.
+
+    The province acts on nothing but this certificate, so it must equal its event. A certificate from before there
+    was a record has none: it is accepted in a round that was opened, at `opened_at`, before the record began.
+    Raises RecordBroken.
+    """
+    certified, chain = snapshot(lao), lao.organization_code
+    events = await events_since(
+        session, chain, Event.CERTIFIED, lambda details: details.get("certificate") == certified
+    )
+    if events is not None:
+        return events
+    if lao.audit_head == UNRECORDED and await is_older_than_record(session, chain, opened_at):
+        return await verified_events(session, chain)
+    raise RecordBroken(chain)

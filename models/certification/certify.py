@@ -18,14 +18,23 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column
 from models.accounts.access import NotYours, find_organization, require_sight
 from models.accounts.account import Account, Officer, Role, officers_concerned
 from models.audit import event_chain
-from models.audit.replay import seals_of
+from models.audit.reading import authentic_events
+from models.audit.replay import RecordBroken, seals_of
 from models.audit.row_seal import hold_sealed, require_good_seal, require_newest
 from models.base.clocks import LARGEST_OFFSET, is_past
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
 from models.base.tables import Base, text_enum
-from models.certification.certificate import CODE_ALPHABET, CODE_LENGTH, Certification, Level, Reopening, snapshot
+from models.certification.certificate import (
+    CODE_ALPHABET,
+    CODE_LENGTH,
+    Certification,
+    Level,
+    Reopening,
+    events_since_certified,
+    snapshot,
+)
 from models.certification.remark import operator_name
 from models.certification.review import ExplanationMissing, Review, RosterChanged, live_certificates, review
 from models.certification.spot_check import hand_in_correct, kept, record_hand_in, require_passed, require_recorded
@@ -176,7 +185,7 @@ async def prepare_confirmation(
     `fingerprint` is that of the review or the spot-check summary on whose button the officer pressed.
 
     Raises NotYours, NoOpenRound, NoRoster, AlreadyCertified, NotYetCertified, SelfApproval, RosterChanged,
-    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, ClockWrong, BadSeal, RecordBroken.
+    ExplanationMissing, SpotCheckMissing, SpotCheckFailed, SpotCheckAltered, ClockWrong, BadSeal, RecordBroken.
     """
     organization = await find_organization(session, officer, dla_code)
     await _require_level(session, officer.account, organization, level)
@@ -184,6 +193,10 @@ async def prepare_confirmation(
     current = await review(session, officer, dla_code)
     _require_certifiable(current, officer, level, fingerprint, demands)
     require_right_clock(clock_offset, dla_code)
+    if level is Level.PROVINCE:
+        await _require_recorded(session, current, open_round)
+    else:
+        await _require_reopened(session, current, open_round)
     # Checked before the event that names these rows: otherwise a row that was rolled back would become the newest.
     await require_newest(session, officer.account.unit, [officer.account, officer])
     await require_newest(session, event_chain.SYSTEM, [open_round])
@@ -269,11 +282,13 @@ async def certify(
     _require_confirmable(current, confirmation, officer, now, demands, clock_offset)
     confirmation.used_at = now
     if confirmation.level is Level.PROVINCE:
-        await require_recorded(session, current.spot_check)
+        await _require_recorded(session, current, open_round)
         check = hand_in_correct(current.spot_check, now)
         await session.flush()
         if check is not None:
             await record_hand_in(session, check, now)
+    else:
+        await _require_reopened(session, current, open_round)
     certification = _certificate(current, open_round, officer, confirmation.level, now, rng)
     certification.statement = statement_name(confirmation.level, language)
     certification.audit_head = await event_chain.chain_head(session, organization.dla_code)
@@ -352,6 +367,37 @@ def _require_certifiable(
         raise ExplanationMissing(current)
     if level is Level.PROVINCE:
         require_passed(current.spot_check, size=demands.spot_check_size, records=current.roster.headcount.total)
+
+
+async def _require_recorded(session: AsyncSession, current: Review, open_round: Round) -> None:
+    """Check that what the province certifies on, the LAO's certificate and the spot-check, equals the record.
+
+    Raises NotYetCertified, SpotCheckAltered, RecordBroken.
+    """
+    if current.lao is None:
+        raise NotYetCertified
+    require_recorded(current.spot_check, await events_since_certified(session, current.lao, open_round.opened_at))
+
+
+async def _require_reopened(session: AsyncSession, current: Review, open_round: Round) -> None:
+    """Check that an event records each reopening of the round, on which the revision rests.
+
+    Events under a lost key cannot be verified, so where a key is lost, nothing is checked. Raises RecordBroken.
+    """
+    if current.revision == 1 or event_chain.keyring(session).lost:
+        return
+    code = current.organization.dla_code
+    events = {
+        details.get("reopening"): details
+        for _, details in await authentic_events(session, code, [event_chain.Event.REOPENED])
+    }
+    reopenings = select(Reopening.id, Reopening.revision).where(
+        Reopening.organization_code == code, Reopening.round_id == open_round.id
+    )
+    for reopening_id, revision in await session.execute(reopenings):
+        details = events.get(reopening_id, {})
+        if (details.get("round"), details.get("revision", revision)) != (open_round.fiscal_year, revision):
+            raise RecordBroken(code)
 
 
 def _certificate(

@@ -21,7 +21,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.audit import event_chain
 from models.audit.event_chain import Event
-from models.audit.reading import authentic_events
 from models.base.coverage import Coverage, covered
 from models.base.errors import DomainError
 from models.base.grants import Grants
@@ -281,6 +280,7 @@ def _moment(moment: datetime | None) -> str | None:
 class CheckEvents:
     """The details of one spot-check's events: its draw, the last mark of each place, and the handing in.
 
+    `deviations` has what no program of this project records: another draw, and what follows the handing in.
     `is_required` says that draws and marks were already recorded when the organization certified. A spot-check
     without these events was then not made by the program.
     """
@@ -289,6 +289,7 @@ class CheckEvents:
     drawn: dict[str, Any] | None = None
     marks: dict[int, dict[str, Any]] = field(default_factory=dict)
     handed_in: dict[str, Any] | None = None
+    deviations: list[str] = field(default_factory=list)
 
 
 class RecordedChecks:
@@ -300,13 +301,18 @@ class RecordedChecks:
     def __init__(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
         self._required: set[tuple[str, str]] = set()
         self._checks: dict[str, CheckEvents] = {}
+        self._drawn: set[tuple[str, str]] = set()
         for kind, details in events:
             if kind == Event.CERTIFIED:
                 self._note_certificate(details)
                 continue
+            if kind not in (Event.DRAWN, Event.MARKED, Event.HANDED_IN):
+                continue
             check_events = self._checks.setdefault(str(details.get("check")), CheckEvents())
             if kind == Event.DRAWN:
-                check_events.drawn = details
+                self._note_draw(check_events, details)
+            elif check_events.handed_in is not None:
+                check_events.deviations.append("was marked or handed in again after it was handed in")
             elif kind == Event.MARKED:
                 check_events.marks[details.get("place", 0)] = details
             elif kind == Event.HANDED_IN:
@@ -319,19 +325,28 @@ class RecordedChecks:
         if "statement_sha256" in details and isinstance(certificate, dict) and certificate.get("level") == "lao":
             self._required.add((str(certificate.get("round_id")), str(certificate.get("revision"))))
 
+    def _note_draw(self, check_events: CheckEvents, details: dict[str, Any]) -> None:
+        revision = str(details.get("round_id")), str(details.get("revision"))
+        if revision in self._drawn:
+            check_events.deviations.append("its revision was drawn before")
+        self._drawn.add(revision)
+        check_events.drawn = details
+
+    def is_drawn(self, round_id: int, revision: int) -> bool:
+        """Whether an event records a draw for this revision."""
+        return (str(round_id), str(revision)) in self._drawn
+
     def of(self, check: SpotCheck) -> CheckEvents:
         """Return the events of one spot-check."""
         events = self._checks.get(str(check.id), CheckEvents())
         return replace(events, is_required=(str(check.round_id), str(check.revision)) in self._required)
 
 
-async def require_recorded(session: AsyncSession, check: SpotCheck | None) -> None:
-    """Raise SpotCheckAltered when a spot-check differs from its authentic events. Does nothing for None."""
-    if check is None:
-        return
-    kinds = Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN
-    events = await authentic_events(session, check.organization_code, kinds)
-    if differences(check, RecordedChecks(events).of(check)):
+def require_recorded(check: SpotCheck | None, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Raise SpotCheckAltered when a spot-check differs from `events`, the verified events of its organization
+    since its certificate. Does nothing for None.
+    """
+    if check is not None and differences(check, RecordedChecks(events).of(check)):
         raise SpotCheckAltered
 
 
@@ -377,7 +392,7 @@ def differences(check: SpotCheck, events: CheckEvents) -> list[str]:
     """
     if events.drawn is None:
         return ["no event records its draw"] if events.is_required else []
-    deviations = []
+    deviations = sorted(set(events.deviations))
     if not _says(events.drawn, drawn_facts(check)) or events.drawn["at"] != check.drawn_at:
         deviations.append("is not as it was drawn")
     for item in check.items:

@@ -11,6 +11,7 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Select, String, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +23,7 @@ from models.audit import event_chain
 from models.audit.row_seal import require_good_seal, require_newest
 from models.base.errors import DomainError
 from models.base.thai import shortened
-from models.certification.certificate import Certification, Level
+from models.certification.certificate import Certification, Level, events_since_certified
 from models.certification.certify import (
     RIGHT,
     AlreadyCertified,
@@ -36,7 +37,9 @@ from models.certification.review import certificates_and_check
 from models.certification.spot_check import (
     Basis,
     Mark,
+    RecordedChecks,
     SpotCheck,
+    SpotCheckAltered,
     SpotCheckItem,
     Verdict,
     basis_of,
@@ -49,7 +52,7 @@ from models.certification.spot_check import (
 )
 from models.notices import card_marks
 from models.organizations.organization import Organization, has_ended, require_going_on
-from models.register.roster import MenuState, PersonnelRecord, Roster
+from models.register.roster import MenuState, PersonnelRecord, Roster, load_records, summarize
 from models.remarks.petition import PetitionPending, open_petition, petition_of_province
 from models.rounds.round import NoOpenRound, Round, RoundState
 from models.spot_checks.draw_basis import load_basis, load_earlier_notes
@@ -100,6 +103,7 @@ class Checkable:
     organization: Organization
     lao: Certification
     check: SpotCheck | None
+    round: Round
 
 
 @dataclass(frozen=True)
@@ -150,28 +154,32 @@ async def draw(
     """Return the current revision's spot-check, drawn now if no officer of the province has drawn it. Idempotent.
 
     `rng` must be unpredictable. Raises NotYours, NoOpenRound, OrganizationEnded, NotYetCertified,
-    AlreadyCertified, SelfApproval, NothingToDraw, ClockWrong.
+    AlreadyCertified, SelfApproval, NothingToDraw, ClockWrong, RecordBroken; SpotCheckAltered
+    when a draw of the revision was recorded and is gone, or the register is not the one that the LAO certified.
     """
     checkable = await _load_checkable(session, officer, dla_code)
     check = checkable.check
     if check is None:
         require_right_clock(clock_offset, dla_code)
-        check = await _draw(session, officer, checkable.lao, now, rng, size)
+        lao, recorded_checks = checkable.lao, RecordedChecks(await _events(session, checkable))
+        if recorded_checks.is_drawn(lao.round_id, lao.revision):
+            raise SpotCheckAltered
+        check = await _draw(session, officer, lao, now, rng, size)
     return await _with_records(session, checkable.organization, check)
 
 
 async def _draw(
     session: AsyncSession, officer: Officer, lao: Certification, now: datetime, rng: random.Random, size: int
 ) -> SpotCheck:
-    rows = await session.execute(
-        select(PersonnelRecord.record_no, PersonnelRecord.category).where(
-            PersonnelRecord.organization_code == lao.organization_code
-        )
-    )
-    seed = f"{rng.getrandbits(256):064x}"
-    register = {record_no: category for record_no, category in rows}  # noqa: C416 - dict() has no type for a Row
-    if not (size and register):
+    roster = await session.get(Roster, lao.organization_code, populate_existing=True)
+    records = await load_records(session, lao.organization_code)
+    if roster is None or not (size and records):
         raise NothingToDraw
+    # The triggers lock a certified register, so somebody must have removed them to change it.
+    if summarize(roster, records).digest != lao.roster_digest:
+        raise SpotCheckAltered
+    seed = f"{rng.getrandbits(256):064x}"
+    register = {record.record_no: record.category for record in records}
     basis = await load_basis(session, lao.organization_code, lao.round_id, lao.revision, size, register)
     drawn = draw_numbers(seed, register.items(), basis)
     check = SpotCheck(
@@ -217,7 +225,7 @@ async def mark(
 
     The procedure asks whether the menus were recorded (province step 5). A record with an empty menu can be marked
     ถูกต้อง only with `despite_empty_menus`. Raises what `load_checking` raises; RemarkRefused for the note,
-    SpotCheckHandedIn, MenusEmpty, ClockWrong.
+    SpotCheckHandedIn, MenusEmpty, ClockWrong, RecordBroken.
     """
     words = remark_text(note or "") if new_mark is Mark.INCORRECT else None
     checkable, check = await _find(session, officer, dla_code, check_id)
@@ -228,6 +236,7 @@ async def mark(
     if new_mark is Mark.CORRECT and not despite_empty_menus and checking.menus(place, MenuState.EMPTY):
         raise MenusEmpty(checking)
     require_right_clock(clock_offset, dla_code)
+    await _events(session, checkable)
     item.mark, item.note, item.marked_at, item.officer_id = new_mark, words, now, officer.id
     await session.flush()
     await event_chain.record(session, event_chain.Event.MARKED, dla_code, now, **marked_facts(item))
@@ -275,7 +284,7 @@ async def hand_in(
     """
     checkable, check = await _find(session, officer, dla_code, check_id)
     _require_ready(check, marks, clock_offset)
-    await require_recorded(session, check)
+    require_recorded(check, await _events(session, checkable))
     await require_newest(session, officer.account.unit, [officer.account, officer])
     await require_newest(session, event_chain.SYSTEM, [await _open_round(session, dla_code)])
     await require_newest(session, dla_code, [checkable.organization])
@@ -342,6 +351,11 @@ async def ask_reopening(
     )
 
 
+async def _events(session: AsyncSession, checkable: Checkable) -> list[tuple[str, dict[str, Any]]]:
+    """Return the organization's events since its certificate, which equals its event. Raises RecordBroken."""
+    return await events_since_certified(session, checkable.lao, checkable.round.opened_at)
+
+
 async def _find(
     session: AsyncSession, officer: Officer, dla_code: str, check_id: int
 ) -> tuple[Checkable, SpotCheck]:
@@ -358,7 +372,8 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
     if organization is None or officer.account.role is not Role.PROVINCE:
         raise NotYours
     await require_sight(session, officer.account, organization)
-    certificates, check = await certificates_and_check(session, dla_code, await _open_round(session, dla_code))
+    open_round = await _open_round(session, dla_code)
+    certificates, check = await certificates_and_check(session, dla_code, open_round)
     lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
     if province is not None:
         raise AlreadyCertified(organization, province)
@@ -366,7 +381,7 @@ async def _load_checkable(session: AsyncSession, officer: Officer, dla_code: str
         raise NotYetCertified
     if lao.user_id == officer.user_id:
         raise SelfApproval
-    return Checkable(organization, lao, check)
+    return Checkable(organization, lao, check, open_round)
 
 
 async def _open_round(session: AsyncSession, dla_code: str) -> Round:

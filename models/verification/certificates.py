@@ -1,12 +1,13 @@
 """Verifies certificates, the statements they refer to, and the words stored for older certificates."""
 
+from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.audit.event_chain import SYSTEM, UNRECORDED, Event
-from models.certification.certificate import Certification, snapshot
+from models.certification.certificate import Certification, Level, snapshot
 from models.certification.statement import statement_digest
 from models.certification.words import CertificateWords
 from models.rounds.round import Round
@@ -16,14 +17,19 @@ from models.verification.record import Record, Told
 
 
 async def check_certificates(session: AsyncSession, record: Record, findings: Findings) -> None:
-    """Check that each certificate equals its event and that none is missing."""
+    """Check that each certificate equals its event, that none is missing, and that each of a province follows one
+    of the organization by another person.
+    """
     recorded = _certified(record)
     opened_years = {str(event.details.get("fiscal_year")) for event in record.of(Event.ROUND_OPENED)}
     stored_ids = set()
+    signers: dict[tuple[str, int, int], dict[str, Certification]] = defaultdict(dict)
     rows = await session.execute(select(Certification, Round.fiscal_year).join(Round).order_by(Certification.id))
     for certificate, fiscal_year in rows:
         findings.certificates += 1
         stored_ids.add(str(certificate.id))
+        revision = certificate.organization_code, certificate.round_id, certificate.revision
+        signers[revision][certificate.level] = certificate
         event = recorded.get(str(certificate.id))
         name = f"certificate {certificate.code} of {certificate.organization_code}"
         if event is None and certificate.audit_head == UNRECORDED and str(fiscal_year) not in opened_years:
@@ -34,6 +40,15 @@ async def check_certificates(session: AsyncSession, record: Record, findings: Fi
             findings.add(Subject.CERTIFICATE, f"{name}: no event records it")
         elif event.details["certificate"] != snapshot(certificate):
             findings.add(Subject.CERTIFICATE, f"{name}: is not what was certified")
+    for certificates in signers.values():
+        lao, province = certificates.get(Level.LAO), certificates.get(Level.PROVINCE)
+        if province is None:
+            continue
+        name = f"certificate {province.code} of {province.organization_code}"
+        if lao is None:
+            findings.add(Subject.CERTIFICATE, f"{name}: the organization has not certified what its province has")
+        elif lao.user_id == province.user_id:
+            findings.add(Subject.CERTIFICATE, f"{name}: the same person certified for the organization")
     missing_ids = sorted(recorded.keys() - stored_ids)
     findings.add(
         Subject.CERTIFICATE, *(f"certificate {number}: was recorded and is gone" for number in missing_ids)

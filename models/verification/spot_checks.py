@@ -22,7 +22,7 @@ from models.verification.record import Record
 async def check_draws(session: AsyncSession, record: Record, findings: Findings) -> None:
     """Check that the draw, marks and handing in of each spot-check equal its events, and none is missing."""
     by_chain: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for event in record.of(Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN):
+    for event in record.in_order(Event.CERTIFIED, Event.DRAWN, Event.MARKED, Event.HANDED_IN):
         by_chain[event.chain].append((event.kind, event.details | {"at": event.at}))
     recorded = {chain: RecordedChecks(events) for chain, events in by_chain.items()}
     drawn = {number: event.chain for number, event in record.by_number(Event.DRAWN, "check").items()}

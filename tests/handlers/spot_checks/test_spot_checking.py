@@ -390,7 +390,7 @@ async def test_marks_that_nobody_made_are_not_certified(reviewer: Hand, country:
     async with country.write() as session:
         await session.execute(update(SpotCheckItem).where(SpotCheckItem.place == last.place).values(written))
     await reviewer.forge(ProvinceReview(BANGPU))
-    text = await reviewer.way("สุ่มตรวจสอบ (3/3)", "รับรองระดับจังหวัด", "ยืนยันการรับรอง", "PIN")
+    text = await reviewer.way("สุ่มตรวจสอบ (3/3)", "รับรองระดับจังหวัด")
     assert "⛔ ข้อมูลสุ่มตรวจสอบนี้ไม่ตรงกับที่สุ่มและบันทึกผลไว้" in text
     assert await made_by_province(country) == []
     assert await handed_in(country) is None

@@ -347,4 +347,27 @@ async def test_an_organization_that_was_moved_and_put_back_is_certified_by_nobod
             await warn(session, f"lao{SECOND}", 502, SECOND, Level.LAO, now)
     with pytest.raises(BadSeal, match=f"organization:{SECOND}"):
         await press(country, 502, nonce, now)
+
+
+async def test_on_a_reopening_that_nobody_recorded_nothing_is_certified(country: Database, now: datetime) -> None:
+    await certify_as(country, LAO, 501, FIRST, Level.LAO, now)
+    await write(
+        country,
+        "INSERT INTO reopening (organization_code, round_id, revision, by_name, reason, reopened_at)"
+        " VALUES (:code, 1, 1, 'x', 'y', '2026-11-02 02:30:00+00')",
+        code=FIRST,
+    )
+    with pytest.raises(RecordBroken, match=FIRST):
+        async with country.write() as session:
+            await warn(session, LAO, 501, FIRST, Level.LAO, now)
+
+
+async def test_the_press_looks_at_the_reopening_again(country: Database, now: datetime) -> None:
+    await certify_as(country, LAO, 501, FIRST, Level.LAO, now)
+    async with country.write() as session:
+        await reopen(session, FIRST, "ทดสอบ", "ทดสอบ", now)
+        nonce = await warn(session, LAO, 501, FIRST, Level.LAO, now)
+    await write(country, "UPDATE audit_event SET details = '{}' WHERE kind = 'reopened'")
+    with pytest.raises(RecordBroken, match=FIRST):
+        await press(country, 501, nonce, now)
     assert await certificates(country) == 1

@@ -123,7 +123,7 @@ async def test_a_draw_and_a_look_at_it_take_few_queries(waiting: Database, now: 
         with selects(waiting) as seen:
             found = await draw(session, officer, WAITING, now, random.Random(1), size=SIZE)
         # One or two of them for the event: the end of its chain, and on PostgreSQL the rows that hold it.
-        assert len(seen) <= (6 if waiting.is_sqlite else 8), seen
+        assert len(seen) <= (9 if waiting.is_sqlite else 11), seen
     async with waiting.write() as session:
         officer = await province(session, now)
         with selects(waiting) as seen:
