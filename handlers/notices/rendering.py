@@ -46,7 +46,7 @@ async def notice(
     `reader`: the officer linked to the chat. `card`: what the live card must show, for kinds that change it.
     """
     _ = texts(await chat_language(session, chat_id))
-    return await RENDERERS[kind](Notice(_, session, kind, subject_id, now, reader, card))
+    return await RENDERERS[kind](Notice(_, session, kind, chat_id, subject_id, now, reader, card))
 
 
 def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
@@ -61,8 +61,11 @@ def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
 # --- certificates, reopenings, remarks ----------------------------------------------------------------------
 
 
-async def _receipt(notice: Notice) -> Screen:
+async def _receipt(notice: Notice) -> Screen | Dropped:
+    """An officer's own receipt, to the chat that has certified and to no other: the outbox has no seal."""
     certificate = await load_certification(notice.session, notice.subject_id)
+    if certificate.user_id != notice.chat_id:
+        return Dropped("the receipt is another chat's")
     return await receipt(notice.texts, notice.session, certificate, notice.reader, notice.now)
 
 
