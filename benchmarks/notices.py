@@ -9,6 +9,7 @@ bot's CPU time; exits 1 when anything was lost, doubled or refused.
 
 import argparse
 import asyncio
+import hashlib
 import resource
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from benchmarks.nation import SECRET_KEY, Country
 from demo import sample
 from demo.botapi import DESIGN, Emulator
 from models.accounts.account import Account, Officer, Role
+from models.audit import event_chain
 from models.audit.row_seal import insert_sealed
 from models.certification.certificate import Certification, Level
 from models.certification.words import Words
@@ -102,6 +104,10 @@ async def fill(database: Database, count: int) -> tuple[int, int]:
         broadcast = Broadcast(audience="lao", body=BODY, made_at=now)
         session.add_all((certificate, broadcast))
         await session.flush()
+        event = event_chain.Event.BROADCAST
+        digest = hashlib.sha256(BODY.encode()).hexdigest()
+        facts = {"broadcast": broadcast.id, "audience": "lao", "chats": count, "digest": digest}
+        await event_chain.record(session, event, event_chain.SYSTEM, now, **facts)
         return broadcast.id, certificate.id
 
 

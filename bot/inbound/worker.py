@@ -16,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import orjson
 from telegram import Bot
 
 from bot.inbound.attachments import Attachments
 from bot.inbound.floods import Floods
+from bot.inbound.intake import open_body
 from bot.inbound.showing import Showings
 from bot.inbound.uploads import Uploads
 from bot.runtime import logs
@@ -347,7 +347,7 @@ class Worker:
             if not await self._sender_locks.take(row.sender):
                 raise NotNow
             try:
-                incoming = decode(orjson.loads(self._seal.open(row.body or b"")))
+                incoming = decode(open_body(self._seal, row))
             except NotForUs:
                 await self._commit_and_show(row, None)
                 return

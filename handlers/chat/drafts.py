@@ -1,5 +1,7 @@
 """Drafts of remarks: the officer types a text, and sees it once more before sending, because a remark is final."""
 
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable
 
 from markupsafe import Markup
@@ -66,14 +68,23 @@ def _rule(turn: Turn, problem: RemarkRefused) -> Markup:
     return _("That has no letters. Please write {least} to {most:,} letters.", **limits)
 
 
-def take_draft(turn: Turn, kind: str) -> tuple[str, str]:
+def draft_digest(turn: Turn) -> str:
+    """A digest of the draft and what it is about, for the button that sends it: 24 letters in base64url of
+    SHA-256, which fit into a tap.
+    """
+    shown = f"{subject_of(turn)}\n{turn.conversation.draft or ''}"
+    return base64.urlsafe_b64encode(hashlib.sha256(shown.encode()).digest()[:18]).decode()
+
+
+def take_draft(turn: Turn, kind: str, digest: str) -> tuple[str, str]:
     """Take the draft whose subject begins with `kind`: the subject without `kind`, and the text.
 
     Raises RemarkRefused when there is no draft, or one of another kind: a button on an old card must not send a
-    text that was typed for another purpose.
+    text that was typed for another purpose. Nor may it send another text than the one above it, which `digest` is
+    of (`draft_digest`).
     """
     subject, words = subject_of(turn), turn.conversation.draft
-    if words is None or not subject.startswith(kind):
+    if words is None or not subject.startswith(kind) or digest != draft_digest(turn):
         raise RemarkRefused
     turn.conversation.subject = turn.conversation.draft = None
     return subject.removeprefix(kind), words

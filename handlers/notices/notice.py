@@ -18,14 +18,15 @@ from models.province.live_card import Showing
 class Notice:
     """A notice that is due, in the transaction that takes it from the outbox.
 
-    `texts`: in the language of the receiving chat. `subject_id`: what it is about, by the kind. `reader`: the
-    officer linked to that chat; None for the operator's chat, or one that is not linked any more. `card`: what the
-    live card must show, for kinds that change it.
+    `texts`: in the language of the receiving chat, `chat_id`. `subject_id`: what it is about, by the kind.
+    `reader`: the officer linked to that chat; None for the operator's chat, or one that is not linked any more.
+    `card`: what the live card must show, for kinds that change it.
     """
 
     texts: Texts
     session: Session
     kind: NoticeKind
+    chat_id: int
     subject_id: int
     now: datetime
     reader: Officer | None

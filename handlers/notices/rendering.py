@@ -25,7 +25,7 @@ from models.chats.conversation import chat_language
 from models.database.engine import Session
 from models.notices.kind import NoticeKind
 from models.notices.timing import quiet_until
-from models.outreach.broadcast import load_broadcast
+from models.outreach.broadcast import is_recorded, load_broadcast
 from models.province.live_card import Showing
 from models.remarks.petition import load_remark
 
@@ -46,7 +46,7 @@ async def notice(
     `reader`: the officer linked to the chat. `card`: what the live card must show, for kinds that change it.
     """
     _ = texts(await chat_language(session, chat_id))
-    return await RENDERERS[kind](Notice(_, session, kind, subject_id, now, reader, card))
+    return await RENDERERS[kind](Notice(_, session, kind, chat_id, subject_id, now, reader, card))
 
 
 def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
@@ -61,8 +61,11 @@ def require_renderers(table: Mapping[NoticeKind, Render] | None = None) -> None:
 # --- certificates, reopenings, remarks ----------------------------------------------------------------------
 
 
-async def _receipt(notice: Notice) -> Screen:
+async def _receipt(notice: Notice) -> Screen | Dropped:
+    """An officer's own receipt, to the chat that has certified and to no other: the outbox has no seal."""
     certificate = await load_certification(notice.session, notice.subject_id)
+    if certificate.user_id != notice.chat_id:
+        return Dropped("the receipt is another chat's")
     return await receipt(notice.texts, notice.session, certificate, notice.reader, notice.now)
 
 
@@ -174,13 +177,16 @@ async def _escalation(notice: Notice) -> Screen | Dropped:
 
 
 async def _broadcast(notice: Notice) -> Screen | Dropped | Deferred:
-    """An announcement, deferred to the end of the reader's quiet hours."""
+    """An announcement, deferred to the end of the reader's quiet hours; dropped unless the record tells of it."""
     if notice.reader is None:
         return Dropped("nobody is linked to the chat")
     quiet = await quiet_until(notice.session, notice.reader.user_id, notice.now)
     if quiet is not None:
         return Deferred(quiet)
-    return announcement.screen(notice.texts, (await load_broadcast(notice.session, notice.subject_id)).body)
+    broadcast = await load_broadcast(notice.session, notice.subject_id)
+    if not await is_recorded(notice.session, broadcast):
+        return Dropped("no event tells of the announcement, or of these words")
+    return announcement.screen(notice.texts, broadcast.body)
 
 
 # --- edits and deletions of sent messages --------------------------------------------------------------------

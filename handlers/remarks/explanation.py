@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from handlers.certification import lao
 from handlers.certification.review_numbers import compared_lines, marked_line
-from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.chat.drafts import await_words, draft_digest, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview
 from handlers.chat.taps.remarks import ExplainDifference, SendExplanation
@@ -67,7 +67,7 @@ async def ask_again(turn: Turn) -> Screen:
             _("Your province will read it. It stays with the certificates."),
         ),
         (
-            (Button(_.plain("Send the explanation"), SendExplanation(), Style.PRIMARY),),
+            (Button(_.plain("Send the explanation"), SendExplanation(draft_digest(turn)), Style.PRIMARY),),
             way_out(_, LaoReview()),
         ),
     )
@@ -78,11 +78,11 @@ async def take_words(turn: Turn, text: str) -> Screen:
     return await keep_draft(turn, text, ask_again)
 
 
-async def send(turn: Turn, _tap: SendExplanation) -> Screen:
+async def send(turn: Turn, tap: SendExplanation) -> Screen:
     """Send the explanation that was typed and shown, so that the numbers can be certified. Raises RemarkRefused
     without a draft.
     """
-    about, words = take_draft(turn, _kind(turn))
+    about, words = take_draft(turn, _kind(turn), tap.digest)
     await explain(
         turn.session,
         turn.officer,

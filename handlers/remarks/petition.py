@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from handlers.accounts.profile import ask
 from handlers.certification import lao, province
-from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.chat.drafts import await_words, draft_digest, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import LaoReview, ProvinceReview
 from handlers.chat.taps.remarks import (
@@ -20,7 +20,6 @@ from handlers.chat.taps.remarks import (
     SendPetition,
     SendReopening,
 )
-from handlers.chat.taps.tap import Tap
 from handlers.chat.texts import Texts
 from handlers.chat.turn import Turn
 from handlers.chat.words import home, organization_line, way_out
@@ -67,7 +66,7 @@ async def ask_again(turn: Turn) -> Screen:
             _("The register stays locked until the operator decides."),
         ),
         (
-            (Button(_.plain("Send the petition"), SendPetition(), Style.PRIMARY),),
+            (Button(_.plain("Send the petition"), SendPetition(draft_digest(turn)), Style.PRIMARY),),
             way_out(_, LaoReview()),
         ),
     )
@@ -78,10 +77,10 @@ async def take_words(turn: Turn, text: str) -> Screen:
     return await keep_draft(turn, text, ask_again)
 
 
-async def send(turn: Turn, _tap: Tap) -> Screen:
+async def send(turn: Turn, tap: SendPetition) -> Screen:
     """Send the petition that was typed and shown. Raises RemarkRefused without a draft."""
     _ = turn.texts
-    _subject, words = take_draft(turn, KIND)
+    _subject, words = take_draft(turn, KIND, tap.digest)
     sent_petition = await petition(turn.session, turn.officer, words, turn.now, turn.setup.operator_chat)
     return Screen(
         lines(_("✅ The petition was sent."), "", sent_petition.body, "", _("You will be told of the decision.")),
@@ -127,7 +126,7 @@ async def ask_reopening_again(turn: Turn) -> Screen:
             _("The register stays locked until the operator decides."),
         ),
         (
-            (Button(_.plain("Send the petition"), SendReopening(code), Style.PRIMARY),),
+            (Button(_.plain("Send the petition"), SendReopening(code, draft_digest(turn)), Style.PRIMARY),),
             way_out(_, ProvinceReview(code)),
         ),
     )
@@ -141,7 +140,7 @@ async def take_reopening(turn: Turn, text: str) -> Screen:
 async def send_reopening(turn: Turn, tap: SendReopening) -> Screen:
     """Send the petition that was typed and shown. Raises RemarkRefused without a draft about this organization."""
     _ = turn.texts
-    organization, words = take_draft(turn, REOPENING)
+    organization, words = take_draft(turn, REOPENING, tap.digest)
     if organization != tap.organization:
         raise RemarkRefused
     sent_petition = await ask_reopening(

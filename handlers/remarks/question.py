@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from handlers.chat.deleting import refused, require_deleted
-from handlers.chat.drafts import await_words, keep_draft, subject_of, take_draft
+from handlers.chat.drafts import await_words, draft_digest, keep_draft, subject_of, take_draft
 from handlers.chat.screen import Button, Row, Screen, Style, lines
 from handlers.chat.taps.certification import ProvinceReview
 from handlers.chat.taps.remarks import (
@@ -96,7 +96,7 @@ async def ask_question(turn: Turn) -> Screen:
             _("The organization's officers will read it. It cannot be taken back."),
         ),
         (
-            (Button(_.plain("Send the question"), SendQuestion(code), Style.PRIMARY),),
+            (Button(_.plain("Send the question"), SendQuestion(code, draft_digest(turn)), Style.PRIMARY),),
             way_out(_, ProvinceReview(code)),
         ),
     )
@@ -141,7 +141,7 @@ async def take_question(turn: Turn, text: str) -> Screen:
 async def send_question(turn: Turn, tap: SendQuestion) -> Screen:
     """Send the question that was typed and shown. Raises RemarkRefused without a draft for this organization."""
     _ = turn.texts
-    about, words = take_draft(turn, f"{QUESTION}{tap.organization}/")
+    about, words = take_draft(turn, f"{QUESTION}{tap.organization}/", tap.digest)
     sent_question = await ask(turn.session, turn.officer, tap.organization, about, words, turn.now)
     return _sent(turn, _("✅ The question was sent."), sent_question, ProvinceReview(tap.organization))
 
@@ -176,7 +176,7 @@ async def ask_answer_again(turn: Turn) -> Screen:
             _("The province's officers will read it. It cannot be taken back."),
         ),
         (
-            (Button(_.plain("Send the answer"), SendAnswer(question.id), Style.PRIMARY),),
+            (Button(_.plain("Send the answer"), SendAnswer(question.id, draft_digest(turn)), Style.PRIMARY),),
             way_out(_, ReadRemark(question.id)),
         ),
     )
@@ -214,7 +214,7 @@ async def take_answer(turn: Turn, text: str) -> Screen:
 async def send_answer(turn: Turn, tap: SendAnswer) -> Screen:
     """Send the answer that was typed and shown. Raises RemarkRefused without a draft for this question."""
     _ = turn.texts
-    question, words = take_draft(turn, ANSWER)
+    question, words = take_draft(turn, ANSWER, tap.digest)
     if question != str(tap.question):
         raise RemarkRefused
     sent_answer = await answer(turn.session, turn.officer, tap.question, words, turn.now)

@@ -277,10 +277,10 @@ def _ask_note(turn: Turn, checking: Checking, tap: MarkRecord) -> Screen:
 
 
 async def take_note(turn: Turn, text: str) -> Screen:
-    """Take the typed note, and mark the record that was asked about ไม่ถูกต้อง."""
-    tap = unpack(turn.conversation.subject or "")
-    if not isinstance(tap, MarkRecord):
-        raise TypeError("a note is asked for about a record only")
+    """Take the typed note, and mark the record that was asked about ไม่ถูกต้อง. Raises RemarkRefused for any other
+    mark.
+    """
+    tap = _noted(turn)
     try:
         checking = await mark(
             turn.session,
@@ -300,11 +300,18 @@ async def take_note(turn: Turn, text: str) -> Screen:
 
 
 async def ask_note_again(turn: Turn) -> Screen:
-    """Repeat the question for the note."""
+    """Repeat the question for the note. Raises RemarkRefused as `take_note`."""
+    return await mark_record(turn, _noted(turn))
+
+
+def _noted(turn: Turn) -> MarkRecord:
+    """The mark that the note is for, from the chat's row, which has no seal: a note never makes a record ถูกต้อง."""
     tap = unpack(turn.conversation.subject or "")
     if not isinstance(tap, MarkRecord):
         raise TypeError("a note is asked for about a record only")
-    return await mark_record(turn, tap)
+    if tap.mark is not Mark.INCORRECT:
+        raise RemarkRefused
+    return tap
 
 
 # --- summary and handing in

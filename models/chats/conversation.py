@@ -47,7 +47,8 @@ class Conversation(Base):
     """The state of one chat. The id of a private chat is the user's id."""
 
     COVERAGE: ClassVar[Coverage] = not_covered(
-        "what is on the screen and asked for; what a tap or a text does is decided by other rows"
+        "what is on the screen and asked for; the button that sends a remark bears a digest of its words, and a"
+        " note marks nothing as correct, but who changes what is awaited has the next text taken for that"
     )
 
     __tablename__ = "conversation"

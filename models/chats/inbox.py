@@ -58,7 +58,10 @@ class State(enum.StrEnum):
 class InboxUpdate(Base):
     """One update of one bot, identified by Telegram's update_id."""
 
-    COVERAGE: ClassVar[Coverage] = not_covered("a queue; its bodies are sealed, so that nobody can write one")
+    COVERAGE: ClassVar[Coverage] = not_covered(
+        "a queue; its bodies are sealed with their bot, number and sender, so that nobody can write one, or move"
+        " one to another row; a row that was copied and deleted can be put back as it was"
+    )
 
     __tablename__ = "inbox"
     __grants__ = Grants(application="SELECT, INSERT, UPDATE, DELETE", operator="SELECT, UPDATE, DELETE")
@@ -102,6 +105,11 @@ class Received:
     update_id: int
     sender: int
     body: bytes
+
+
+def identity(bot_id: int, update_id: int, sender: int) -> bytes:
+    """Return the associated data of a body's encryption: a body opens only in a row with these three columns."""
+    return f"{bot_id}/{update_id}/{sender}".encode()
 
 
 async def store(session: AsyncSession, bot_id: int, batch: list[Received], now: datetime) -> list[InboxUpdate]:

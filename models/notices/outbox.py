@@ -80,7 +80,9 @@ class OutboxMessage(Base):
     """One message to one chat. `kind` says what `subject_id` refers to."""
 
     COVERAGE: ClassVar[Coverage] = not_covered(
-        "a queue: what a message says is read when it is sent; who changes it holds a message back, or repeats one"
+        "a queue: what a message says is read when it is sent, and a receipt goes to no other chat than its"
+        " certificate's; who changes it holds a message back, repeats one, or has a notice sent that no"
+        " event tells of"
     )
 
     __tablename__ = "outbox"

@@ -1,11 +1,12 @@
 """Broadcasts: the operator's announcements to the officers of organizations or provinces, and their delivery."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, String, Text, exists, func, select
+from sqlalchemy import ColumnElement, String, Text, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -161,7 +162,6 @@ async def announce(
     queued = await outbox.enqueue_all(
         session, NoticeKind.BROADCAST, chats(*_concerned(audience)), broadcast.id, now
     )
-    digest = hashlib.sha256(body.encode()).hexdigest()
     await event_chain.record(
         session,
         event_chain.Event.BROADCAST,
@@ -170,7 +170,7 @@ async def announce(
         broadcast=broadcast.id,
         audience=broadcast.audience,
         chats=queued,
-        digest=digest,
+        digest=_digest(broadcast),
     )
     # After the audit record, whose lock serializes two simultaneous announcements.
     if not again and await _was_said(session, broadcast):
@@ -178,6 +178,36 @@ async def announce(
             "the same text was announced to the same officers within the hour; add --again to send it again"
         )
     return broadcast
+
+
+def _digest(broadcast: Broadcast) -> str:
+    return hashlib.sha256(broadcast.body.encode()).hexdigest()
+
+
+async def is_recorded(session: AsyncSession, broadcast: Broadcast) -> bool:
+    """Return whether an event tells of the announcement, and of these words for this audience.
+
+    Reads the chain `system` back from its end to that event, which is near it while the announcement is sent.
+    """
+    event = event_chain.AuditEvent
+    number = event_chain.canonical({"broadcast": broadcast.id})[1:-1]
+    newest = (
+        select(event)
+        .where(
+            event.chain == event_chain.SYSTEM,
+            event.kind == event_chain.Event.BROADCAST,
+            # In canonical JSON a value is followed by a comma or a closing brace.
+            or_(*(event.details.contains(number + end, autoescape=True) for end in ",}")),
+        )
+        .order_by(event.number.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    recorded = await session.scalar(newest)
+    if recorded is None or not await event_chain.is_as_recorded(session, recorded):
+        return False
+    details = json.loads(recorded.details)
+    return (details.get("audience"), details.get("digest")) == (broadcast.audience, _digest(broadcast))
 
 
 async def _was_said(session: AsyncSession, broadcast: Broadcast) -> bool:

@@ -240,7 +240,9 @@ async def all_but_one_digit(phone: Phone, pin: str = PIN, message: Message | Non
     return message
 
 
-async def certificate(session: AsyncSession, officer_id: int, now: datetime, revision: int = 1) -> int:
+async def certificate(
+    session: AsyncSession, officer_id: int, now: datetime, revision: int = 1, user_id: int = 1
+) -> int:
     """Store a certificate as the subject of notices; its id. The code contains the revision."""
     certification = Certification(
         organization_code="5110201",
@@ -257,7 +259,7 @@ async def certificate(session: AsyncSession, officer_id: int, now: datetime, rev
         officer_id=officer_id,
         officer_name="ทดสอบ ลงชื่อ",
         officer_position="ปลัด",
-        user_id=1,
+        user_id=user_id,
         account_username="lao5110201",
         statement="lao/1/th",
         audit_head="",

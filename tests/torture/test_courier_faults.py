@@ -209,7 +209,7 @@ class Scene:
                 self.made += 1
                 phone = rng.choice(self.phones[index // MESSAGES])
                 kind = rng.choice([NoticeKind.RECEIPT, NoticeKind.COLLEAGUE_CERTIFIED])
-                subject = await certificate(session, self.officer_id, now(), self.made)
+                subject = await certificate(session, self.officer_id, now(), self.made, phone.id)
                 outbox.enqueue(session, kind, phone.id, subject, now())
                 await session.flush()
                 number = await session.scalar(select(func.max(OutboxMessage.id)))

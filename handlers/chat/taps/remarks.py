@@ -1,4 +1,7 @@
-"""Taps for petitions, explanations, questions, and the thread of remarks."""
+"""Taps for petitions, explanations, questions, and the thread of remarks.
+
+The taps that send a remark carry a digest of the words that were shown (handlers/chat/drafts.py, `draft_digest`).
+"""
 
 from handlers.chat.taps.tap import Tap
 from models.remarks.question import Topic
@@ -11,6 +14,8 @@ class AskForCorrection(Tap, code="ask"):
 class SendPetition(Tap, code="send"):
     """Send the petition that was typed and shown."""
 
+    digest: str
+
 
 class ExplainDifference(Tap, code="le"):
     """ชี้แจงส่วนต่าง (Explain the difference) of numbers that differ from the last round's by more than the set
@@ -20,6 +25,8 @@ class ExplainDifference(Tap, code="le"):
 
 class SendExplanation(Tap, code="le!"):
     """Send the explanation that was typed and shown."""
+
+    digest: str
 
 
 class AnswerQuestion(Tap, code="an"):
@@ -32,6 +39,7 @@ class SendAnswer(Tap, code="an!"):
     """Send the answer that was typed and shown."""
 
     question: int
+    digest: str
 
 
 class AskForReopening(Tap, code="pa"):
@@ -44,6 +52,7 @@ class SendReopening(Tap, code="pas"):
     """Send the petition for a reopening that was typed and shown."""
 
     organization: str
+    digest: str
 
 
 class AskOrganization(Tap, code="qa"):
@@ -63,6 +72,7 @@ class SendQuestion(Tap, code="q!"):
     """Send the question that was typed and shown to this organization."""
 
     organization: str
+    digest: str
 
 
 class SeeRemark(Tap, code="remark"):

@@ -103,7 +103,13 @@ async def test_of_eight_wrong_pins_at_once_five_get_as_far_as_the_hash(
         # The last digit eight times, each as from another sender, so that nothing orders them.
         tap = orjson.loads(callback(officer.phone.button(WRONG[-1], card)))
         received = [
-            inbox.Received(number, number, SEAL.close(orjson.dumps({"update_id": number, "callback_query": tap})))
+            inbox.Received(
+                number,
+                number,
+                SEAL.close(
+                    orjson.dumps({"update_id": number, "callback_query": tap}), inbox.identity(1, number, number)
+                ),
+            )
             for number in range(1, 9)
         ]
         async with country.write() as session:

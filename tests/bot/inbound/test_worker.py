@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select, text
 
@@ -24,6 +25,7 @@ from models.notices import outbox
 from models.notices.kind import NoticeKind
 from tests.bot.running import (
     ASK_USERNAME,
+    SEAL,
     Trouble,
     all_but_one_digit,
     finished,
@@ -207,6 +209,37 @@ async def test_a_bug_is_tried_three_times_and_then_apologized_for(
     assert conversation.username is None
     assert typed not in caplog.text
     assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("row", ["another number", "another sender", "another bot", "as it was"])
+@pytest.mark.parametrize("is_bound", [True, False], ids=["bound", "of the version before"])
+async def test_a_sealed_update_opens_in_its_own_row_only(
+    emulator: Emulator, country: Database, clock: Clock, row: str, *, is_bound: bool
+) -> None:
+    """Whoever can write to the database cannot have a stored update answered again under another number, nor as
+    another sender's. What the previous version sealed and left pending is still answered.
+    """
+    phone, other = emulator.phone("ก"), emulator.phone("ข")
+    message = {
+        "message_id": 1,
+        "from": {"id": phone.id},
+        "chat": {"id": phone.id, "type": "private"},
+        "text": "/help",
+    }
+    about = inbox.identity(1, 70, phone.id) if is_bound else b""
+    body = SEAL.close(orjson.dumps({"update_id": 70, "message": message}), about)
+    number = 71 if row == "another number" else 70
+    sender = other.id if row == "another sender" else phone.id
+    bot_id = 2 if row == "another bot" else 1
+    async with working(emulator, country, clock) as worker:
+        async with country.write() as session:
+            rows = await inbox.store(session, bot_id, [inbox.Received(number, sender, body)], clock())
+        worker.take(rows)
+        await until(lambda: finished(country))
+    (stored,) = await inbox_rows(country)
+    is_own = row == "as it was" or (row == "another bot" and not is_bound)
+    assert stored.state is (State.DONE if is_own else State.SET_ASIDE)
+    assert stored.body is None
 
 
 async def test_what_the_database_cannot_do_never_sets_an_update_aside(

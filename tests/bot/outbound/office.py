@@ -76,7 +76,7 @@ class Office:
         """Queue a message about a new certificate; the verification code in it."""
         self.made += 1
         async with self.database.write() as session:
-            certification_id = await certificate(session, self.officer_id, self.clock(), self.made)
+            certification_id = await certificate(session, self.officer_id, self.clock(), self.made, phone.id)
             outbox.enqueue(session, kind, phone.id, certification_id, self.clock())
         return f"C{self.made:09}"
 

@@ -285,6 +285,19 @@ async def test_of_somebody_forgotten_nothing_is_remembered_for_being_unreachable
         assert await session.get(Conversation, phone.id) is None
 
 
+async def test_a_receipt_goes_to_the_chat_that_certified_only(office: Office) -> None:
+    """Whoever queues it for another chat in the database does not have the certificate sent there."""
+    certifier, stranger = office.phone("ก"), office.phone("ข")
+    code = await office.queue(certifier)
+    row = (await outbox_rows(office.database))[0]
+    await office.enqueue(NoticeKind.RECEIPT, stranger, row.subject_id)
+    async with sending(office.emulator, office.database, office.clock):
+        await office.state(0, State.SENT)
+        await office.state(1, State.DROPPED)
+    assert shown(certifier, code)
+    assert not shown(stranger, code)
+
+
 async def test_a_group_that_has_moved_is_followed_at_once_and_after_a_restart(office: Office) -> None:
     owner = office.phone("ผู้ดูแล")
     group = office.emulator.group("ผู้ดูแลระบบ", [owner])

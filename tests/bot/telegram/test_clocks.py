@@ -285,7 +285,7 @@ async def test_a_receipt_of_a_clock_ahead_is_sent_when_the_clock_is_right(
     phone = emulator.phone("ก")
     officer = await link(country, "lao5110201", phone, clock())
     async with country.write() as session:
-        certification_id = await certificate(session, officer, clock())
+        certification_id = await certificate(session, officer, clock(), user_id=phone.id)
         outbox.enqueue(session, NoticeKind.RECEIPT, phone.id, certification_id, clock() + timedelta(days=3))
     async with sending(emulator, country, clock):
         await upkeep.bring_forward(country, clock())

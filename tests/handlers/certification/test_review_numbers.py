@@ -125,7 +125,7 @@ async def test_no_button_gets_around_the_explanation(officer: MakeHand, country:
     assert "ชี้แจงส่วนต่าง" in hand.labels
     # Without a difference there is nothing to explain.
     assert "ไม่มีส่วนต่างที่ต้องชี้แจง" in await other.forge(ExplainDifference())
-    assert "ไม่พบข้อความที่จะส่ง" in await other.forge(SendExplanation())
+    assert "ไม่พบข้อความที่จะส่ง" in await other.forge(SendExplanation("x"))
 
 
 async def test_a_changed_register_wants_its_own_explanation(
@@ -150,8 +150,8 @@ async def test_one_kind_of_draft_is_not_sent_as_another(
     hand = await officer()
     await hand.way(*TO_REVIEW, "ชี้แจงส่วนต่าง")
     await hand.say(WHY)
-    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendPetition())
-    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendAnswer(1))
+    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendPetition("x"))
+    assert "ไม่พบข้อความที่จะส่ง" in await hand.forge(SendAnswer(1, "x"))
 
 
 def test_the_share_is_a_setting() -> None:

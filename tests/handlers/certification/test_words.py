@@ -129,7 +129,7 @@ async def test_every_screen_and_paper_keeps_the_words(
             (NoticeKind.COLLEAGUE_CERTIFIED, lao),
             (NoticeKind.PROVINCE_CERTIFIED, province),
         ):
-            screen = await notice(session, kind, 501, certificate.id, clock(), None)
+            screen = await notice(session, kind, certificate.user_id, certificate.id, clock(), None)
             assert isinstance(screen, Screen)
             assert "<b>เทศบาลตำบลบางปู</b>\nอ.เมืองสมุทรปราการ จ.สมุทรปราการ" in screen.text
             assert "ปูใหม่" not in screen.text

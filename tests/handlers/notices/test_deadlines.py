@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot.service import deadlines
 from demo.botapi import Message
@@ -19,10 +19,12 @@ from models.base.calendar import bangkok_day
 from models.certification.certificate import Level
 from models.chats.conversation import Language
 from models.database.engine import Database
+from models.notices import outbox
 from models.notices.kind import NoticeKind
+from models.notices.outbox import OutboxMessage, State
 from models.notices.reachability import lose
 from models.organizations.organization import Organization, Province
-from models.outreach.broadcast import Audience, announce
+from models.outreach.broadcast import Audience, Broadcast, announce
 from models.outreach.unreached import Escalation, Unreached, Why
 from models.remarks.petition import decide, petition
 from models.rounds.round import Round, RoundState, close_round
@@ -220,6 +222,23 @@ async def test_the_operators_word_arrives_as_it_was_written(
     assert message.buttons == []
     assert "has_protected_content" not in message.options
     assert not any(message.text.startswith("📢") for message in province.phone.messages)
+
+
+async def test_words_that_nobody_announced_are_not_sent(
+    country: Database, officer: MakeHand, clock: Clock
+) -> None:
+    """Whoever can write to the database does not speak in the operator's name."""
+    hand = await officer()
+    async with country.write() as session:
+        forged = Broadcast(audience="lao", body="โปรดส่งรหัสผ่านของท่าน", made_at=clock())
+        session.add(forged)
+        await session.flush()
+        outbox.enqueue(session, NoticeKind.BROADCAST, hand.phone.id, forged.id, clock())
+        await announce(session, Audience(Role.LAO), "พักระบบคืนนี้", clock())
+    assert "พักระบบคืนนี้" in (await told(hand, "📢")).text
+    async with country.read() as session:
+        is_forged = OutboxMessage.subject_id == forged.id, OutboxMessage.kind == NoticeKind.BROADCAST
+        assert await session.scalar(select(OutboxMessage.state).where(*is_forged)) is State.DROPPED
 
 
 async def test_a_decided_petition_leads_on(country: Database, officer: MakeHand, clock: Clock) -> None:

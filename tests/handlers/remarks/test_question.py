@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from demo.botapi.state import Message
 from handlers.chat.taps.certification import ProvinceReview
@@ -22,6 +22,7 @@ from models.accounts.account import active_officer
 from models.certification.certificate import Level
 from models.certification.certify import reopen
 from models.certification.remark import Remark, RemarkKind
+from models.chats.conversation import Conversation
 from models.database.engine import Database, Session
 from models.remarks.petition import decide, petition
 from models.remarks.question import Topic
@@ -264,7 +265,7 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
         assert "ไม่มีสิทธิ์" in await elsewhere.forge(data), data
     for data in (
         AnswerQuestion(1),
-        SendAnswer(1),
+        SendAnswer(1, "x"),
         ReadRemark(1),
         Remarks(BANGPU, 0),
         AnswerQuestion(999),
@@ -280,11 +281,38 @@ async def test_foreign_organizations_and_questions(officer: MakeHand, certified:
     # A draft for one organization is not sent to another.
     await province.forge(AskAbout(BANGPU, Topic.WHOLE))
     await province.say("คำถามที่สองของจังหวัด")
-    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion(NEIGHBOUR))
-    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion("51102"))
+    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion(NEIGHBOUR, "x"))
+    assert "ไม่พบข้อความที่จะส่ง" in await province.forge(SendQuestion("51102", "x"))
     assert len(await remarks(certified)) == 1
     async with certified.read() as session:
         assert await session.scalar(select(func.count()).where(Remark.organization_code == NEIGHBOUR)) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"draft": "จงยกเลิกการรับรองเดี๋ยวนี้"}, {"subject": f"question:{BANGPU}/official"}],
+    ids=["words", "topic"],
+)
+async def test_only_the_words_that_were_shown_are_sent(
+    officer: MakeHand, certified: Database, change: dict[str, str]
+) -> None:
+    """The draft has no seal: whoever changes it in the database does not make an officer send it."""
+    province = await officer("province11", "ทดสอบ สอง")
+    await province.forge(AskAbout(BANGPU, Topic.WHOLE))
+    await province.say(ASK)
+    async with certified.write() as session:
+        await session.execute(update(Conversation).where(Conversation.draft.is_not(None)).values(**change))
+    assert "ไม่พบข้อความที่จะส่ง" in await province.press("ส่งคำถาม")
+    assert await remarks(certified) == []
+
+
+async def test_a_button_of_the_version_before_sends_nothing(officer: MakeHand, certified: Database) -> None:
+    """It carries no digest of the words above it."""
+    province = await officer("province11", "ทดสอบ สอง")
+    await province.forge(AskAbout(BANGPU, Topic.WHOLE))
+    await province.say(ASK)
+    assert "ปุ่มนี้ใช้ไม่ได้แล้ว" in await province.forge(f"q!:{BANGPU}")
+    assert await remarks(certified) == []
 
 
 async def test_a_reopening_ends_the_question(officer: MakeHand, certified: Database, clock: Clock) -> None:

@@ -24,6 +24,7 @@ from models.certification.certificate import Certification, Level
 from models.certification.certify import reopen
 from models.certification.review import review
 from models.certification.spot_check import Mark, SpotCheck, SpotCheckItem
+from models.chats.conversation import Conversation
 from models.database.engine import Database
 from models.register.roster import Category, PersonnelRecord, Roster
 from models.remarks.petition import decide, list_petitions
@@ -324,6 +325,17 @@ async def handed_in(country: Database) -> datetime | None:
         return await session.scalar(select(SpotCheck.handed_in_at))
 
 
+@pytest.mark.parametrize("typed", [NOTE, "x"])
+async def test_a_note_never_marks_a_record_correct(reviewer: Hand, country: Database, typed: str) -> None:
+    """What the chat is asked for has no seal: whoever changes it in the database does not turn the mark around."""
+    await reviewer.way("สุ่มตรวจสอบ", "ไม่ถูกต้อง")
+    async with country.write() as session:
+        forged = MarkRecord(BANGPU, 1, 1, Mark.CORRECT).pack()
+        await session.execute(update(Conversation).where(Conversation.subject.is_not(None)).values(subject=forged))
+    assert "ไม่พบข้อความที่จะส่ง" in await reviewer.say(typed)
+    assert [one.mark for one in await items(country)] == [None, None, None]
+
+
 async def fingerprint(reviewer: Hand, country: Database) -> str:
     """Of the figures that the officer sees."""
     async with country.read() as session:
@@ -466,13 +478,13 @@ async def test_foreign_spot_checks_are_nobodys_business(
         HandIn(BANGPU, 1),
         HandInIncorrect(BANGPU, 1, "0"),
         AskForReopening(BANGPU),
-        SendReopening(BANGPU),
+        SendReopening(BANGPU, "x"),
     ]
     for data in taps:
         for hand in (certifier, outsider):
             text = await hand.forge(data)
             assert "เลขที่ทะเบียน" not in text
-            if data != SendReopening(BANGPU) or hand is certifier:
+            if data != SendReopening(BANGPU, "x") or hand is certifier:
                 assert text.startswith(NO_RIGHT), data
     # Nor by naming one's own organization with another's draw.
     await certify_as(country, f"lao{ELSEWHERE}", neighbour.phone.id, ELSEWHERE, Level.LAO, clock())

@@ -15,11 +15,13 @@ from models.notices.outbox import OutboxMessage, State
 from models.outreach.broadcast import (
     MAX_TEXT,
     Audience,
+    Broadcast,
     BroadcastRefused,
     Report,
     announce,
     broadcast_text,
     count_chats,
+    is_recorded,
     load_broadcast,
     parse_audience,
     report,
@@ -175,3 +177,15 @@ async def test_the_report_counts_how_each_ended(linked: Database) -> None:
         found = await report(session, made, NOW)
     assert found == Report(made, delivered=1, unreachable=1, dead=2, waiting=5, put_off=1)
     assert (found.chats, found.settled) == (9, 4)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"body": "ข้อความอื่น"}, {"audience": "province"}], ids=["none", "words", "audience"]
+)
+async def test_only_what_the_record_tells_of_was_announced(linked: Database, change: dict[str, str]) -> None:
+    """An announcement that was changed in the database, or put into it, is not the operator's."""
+    async with linked.write() as session:
+        made = await announce(session, LAO, WORDS, NOW)
+        values = {"audience": made.audience, "body": WORDS, "made_at": NOW} | change
+        assert await is_recorded(session, Broadcast(id=made.id, **values)) is (change == {})
+        assert not await is_recorded(session, Broadcast(id=made.id + 1, **values))
