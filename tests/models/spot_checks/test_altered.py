@@ -5,14 +5,14 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select, text
 
-from models.audit.event_chain import AuditEvent, Event
+from models.audit.event_chain import PURPOSE, AuditEvent, Event, event_mac
 from models.certification.certificate import Level
 from models.certification.spot_check import Mark, SpotCheckAltered
 from models.database.engine import Database
 from models.spot_checks.spot_checking import hand_in
 from tests.models.audit.record import checked, without_triggers
 from tests.models.certification.spot_checks import OPERATOR, WAITING, failed, marked, press, province
-from tests.support import certify_as
+from tests.support import KEYRING, certify_as
 
 RIGHT = (Mark.CORRECT, Mark.CORRECT, Mark.CORRECT)
 WRONG = (Mark.CORRECT, Mark.INCORRECT, Mark.CORRECT)
@@ -102,10 +102,23 @@ async def test_a_draw_from_before_draws_were_recorded_is_handed_in(waiting: Data
     await without_triggers(
         waiting, "UPDATE audit_event SET details = replace(details, 'statement_sha256', 'older')"
     )
+    await _recorded_anew(waiting)
     async with waiting.write() as session:
         officer = await province(session, now)
         assert await hand_in(session, officer, WAITING, check, now, OPERATOR) is None
     assert (await checked(waiting)).uncompared["spot-checks"] == 1
+
+
+async def _recorded_anew(database: Database) -> None:
+    """Give the events of the organization the hashes that an older version would have given them."""
+    key, previous = KEYRING.key(PURPOSE, KEYRING.current_id), ""
+    assert key is not None
+    async with database.read() as session:
+        of_chain = select(AuditEvent.core()).where(text("chain = :chain")).order_by(text("number"))
+        events = (await session.execute(of_chain, {"chain": WAITING})).all()
+    for event in events:
+        previous = event_mac(key, previous, event._asdict())
+        await without_triggers(database, f"UPDATE audit_event SET mac = '{previous}' WHERE id = {event.id}")
 
 
 async def test_what_is_as_it_was_recorded_is_certified(waiting: Database, now: datetime) -> None:
