@@ -451,7 +451,7 @@ async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
     """Verify all events of all chains, and compare the chains with a `head` that take_head returned earlier.
 
     An event under an unknown key is counted but not checked; the next event under a known key still authenticates
-    it. Comparing with a head needs no key.
+    it. After an event of its chain under the current key it is a break. Comparing with a head needs no key.
     """
     breaks: dict[str, str] = {}
     unknown: Counter[str] = Counter()
@@ -465,12 +465,22 @@ async def verify_chains(session: AsyncSession, head: str | None = None) -> Walk:
         .execution_options(yield_per=1000, populate_existing=True)
     )
     ids: dict[str, int] = {}
+    under_current: set[str] = set()
     async for event in rows:
         number, mac = previous.get(event.chain, (0, ""))
         key = keys.key(PURPOSE, event.key_id)
         unknown[event.key_id] += key is None
         if event.chain not in breaks and (fault := _fault(event, key, number, mac)):
             breaks[event.chain] = f"chain {event.chain}, event {number + 1}: {fault}"
+        if event.key_id == keys.current_id:
+            under_current.add(event.chain)
+        elif key is None and event.chain in under_current:
+            # The current key is newer than any other, so somebody has written another key's id into the event.
+            breaks.setdefault(
+                event.chain,
+                f"chain {event.chain}, event {event.number}: is under a key that is not here, after events under"
+                " the key in use",
+            )
         if event.chain not in breaks and event.id <= ids.get(event.chain, 0):
             # The hash does not cover the id, which orders events across chains.
             breaks[event.chain] = f"chain {event.chain}, event {event.number}: has the id of an older one"

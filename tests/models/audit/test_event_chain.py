@@ -100,6 +100,13 @@ async def test_a_chain_made_anew_without_the_key_is_found(lived: Database, now: 
     assert any("event 2: was changed" in line for line in (await checked(lived)).breaks)
 
 
+async def test_an_event_that_was_given_another_key_is_found(lived: Database) -> None:
+    await without_triggers(
+        lived, f"UPDATE audit_event SET key_id = '0badca5e' WHERE chain = '{FIRST}' AND kind = 'certified'"
+    )
+    assert any("is under a key that is not here" in line for line in (await checked(lived)).breaks)
+
+
 async def test_nothing_recorded_without_the_key(lived: Database, now: datetime) -> None:
     keyless = Database(lived.url.render_as_string(hide_password=False))
     with pytest.raises(event_chain.KeyMissing, match="LAOCERT_SECRET_KEY"):
