@@ -1,4 +1,6 @@
-"""The answers to domain errors: each becomes one sentence with the next step, in this module only."""
+"""The answers to domain errors: each becomes one sentence with the next step, in this module only. Also the words
+for a wait that Telegram asks for.
+"""
 
 import math
 from dataclasses import replace

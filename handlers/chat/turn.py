@@ -31,6 +31,7 @@ class Right(enum.StrEnum):
     PROVINCE = "province"
 
 
+# The defaults of LAOCERT_SPOT_CHECK_SIZE and LAOCERT_DIFFERENCE_PERCENT (bot/runtime/settings.py).
 DEFAULT_DEMANDS = Demands(spot_check_size=3, difference_percent=10)
 
 

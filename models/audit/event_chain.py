@@ -351,10 +351,12 @@ def _of_ended(link: Link) -> Link:
 
 
 async def hold(session: AsyncSession, chains: list[str]) -> None:
-    """Lock chains against concurrent appends until the transaction ends. SQLite has only one writer anyway.
+    """Lock chains against concurrent appends until the transaction ends. Does nothing on SQLite, which has one
+    writer.
 
-    The locks are on the rows of the organizations and provinces, in order of code as everywhere: an import of all
-    organizations would need more advisory locks than a server has.
+    The locks are on the rows of the organizations and provinces, in order of code as everywhere: an import of
+    all organizations would need more advisory locks than a server has. `system` has no row; an advisory lock
+    stands for it, taken last. A transaction holds no other chain after it.
     """
     if session.get_bind().dialect.name != "postgresql":
         return

@@ -123,7 +123,8 @@ class Remark(Base):
 async def add_remark(session: AsyncSession, officer: Officer, now: datetime, **facts: Any) -> Remark:
     """Insert an officer's remark, signed with the current name and position, and return it with its id.
 
-    `facts` are the remaining columns of Remark.
+    `facts` are the remaining columns of Remark; the body must come from `remark_text`. Checks no right. The caller
+    records the remark's event in the same transaction, with `recorded_of`: `laocert audit verify` compares them.
     """
     author = f"{officer.full_name} {officer.position}"
     remark = Remark(author=author, officer_id=officer.id, made_at=now, **facts)

@@ -235,7 +235,7 @@ def has_predecessors(dla_code: SQLColumnExpression[str]) -> ColumnElement[bool]:
 
 async def find_end(session: AsyncSession, dla_code: str) -> OrganizationEnd | None:
     """Return the end of an organization, with both organizations and their provinces loaded; None if it goes
-    on.
+    on or is unknown.
     """
     return (await ends_among(session, [dla_code])).get(dla_code)
 

@@ -333,7 +333,9 @@ async def count_day(session: AsyncSession, officer: Officer, round_id: int, now:
 async def colleague_at(
     session: AsyncSession, officer: Officer, round_id: int, dla_code: str, now: datetime
 ) -> str | None:
-    """Return the name of a colleague who is looking at the organization too; None if nobody is (see `looker`)."""
+    """Return the name of a colleague who is looking at the organization too; None if nobody is (see `looker` in
+    models/province/visit.py). Records no visit.
+    """
     name: str | None = await session.scalar(_looker(), looking(officer, round_id, now) | {"code": dla_code})
     return name
 

@@ -239,7 +239,9 @@ def functions(schema: str) -> dict[str, str]:
 
 
 def statements(schema: str) -> list[str]:
-    """Return the statements that create all functions and triggers in `schema`."""
+    """Return the statements that create all functions and triggers in `schema`. Functions are replaced; a trigger
+    that exists is an error.
+    """
     ddl = list(functions(schema).values())
     for name, trigger in POSTGRESQL.items():
         ddl.append(trigger.statement(name, schema))

@@ -96,7 +96,9 @@ async def check_remarks(session: AsyncSession, record: Record, findings: Finding
 
 
 async def check_broadcasts(session: AsyncSession, record: Record, findings: Findings) -> None:
-    """Check that each broadcast equals its event and none is missing."""
+    """Check that each broadcast equals its event and none is missing. Broadcasts older than the first event with
+    an id are counted as not compared.
+    """
     rows: Rows = {
         (Event.BROADCAST.value, str(row.id)): {
             "at": row.made_at,
