@@ -61,8 +61,8 @@ class Watchdog:
         self.beat = time.monotonic()
 
     async def run(self) -> None:
-        """Check every `look_every` seconds until cancelled. Raises StoodStill, as `look` does, when polls do not end
-        or an update is not finished. A blocked event loop is noticed by `guard`.
+        """Check every `look_every` seconds until cancelled. Raises StoodStill, as `look` does, when polls do not
+        end or an update is not finished. A blocked event loop is noticed by `guard`.
         """
         while True:
             self.beat = time.monotonic()

@@ -259,5 +259,5 @@ def signature(_: Texts, certificate: Certification) -> Markup:
 
 
 def review_tap(turn: Turn, organization: str) -> Tap:
-    """The tap that opens a review: for an LAO of its own organization, for a province of the one with this code."""
+    """The tap that opens a review: an LAO's of its own organization, a province's of the one with this code."""
     return LaoReview() if turn.officer.account.role is Role.LAO else ProvinceReview(organization)
