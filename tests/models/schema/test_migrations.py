@@ -141,7 +141,7 @@ async def _certify_at_0011(database: Database, now: datetime) -> None:
                 "officer_id": number - 1,
                 "officer_name": "ทดสอบ",
                 "officer_position": "ปลัด",
-                "user_id": 501,
+                "user_id": 499 + number,
                 "account_username": "lao2110101",
                 "statement": f"{level}/1/th",
                 "audit_head": "",
