@@ -15,14 +15,14 @@ from models.security.row_seal import SealState
 
 
 async def report_bad_seal(session: AsyncSession, row: str, now: datetime, operator_chat: int | None) -> None:
-    """Record that a row was found that gives no right, and alarm the operator. `row` is its name (BadSeal.row)."""
+    """Record once a day that a row with a bad seal was used, and alert the operator. `row` is BadSeal.row."""
     state: SealState = session.info.setdefault("seal_state", SealState())
     state.found[row.partition(":")[0]] += 1
     today = bangkok_day(now)
     if state.reported.get(row) == today:
         return
     if await _is_reported(session, row, now):
-        # Not before it is committed: what is taken back is reported by the next who finds it.
+        # Set only once the event is committed: after a rollback the next use of the row reports it.
         state.reported[row] = today
         return
     await event_chain.record(session, Event.BAD_SEAL, event_chain.SYSTEM, now, row=row)
@@ -40,7 +40,7 @@ async def report_bad_seal(session: AsyncSession, row: str, now: datetime, operat
 async def _is_reported(session: AsyncSession, row: str, now: datetime) -> bool:
     begins = datetime.combine(bangkok_day(now), time(0), BANGKOK)
     details = event_chain.canonical({"row": row})
-    found = await session.scalar(
+    event_id = await session.scalar(
         select(AuditEvent.id)
         .where(
             AuditEvent.chain == event_chain.SYSTEM,
@@ -51,7 +51,7 @@ async def _is_reported(session: AsyncSession, row: str, now: datetime) -> bool:
         )
         .limit(1)
     )
-    return found is not None
+    return event_id is not None
 
 
 async def load_bad_seal(session: AsyncSession, event_id: int) -> str:
